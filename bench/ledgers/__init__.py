@@ -1,0 +1,1 @@
+"""Real nodes on this machine: installing, starting, watching over and stopping them."""
