@@ -22,6 +22,7 @@ from bench.ledgers.protocol import Ledger, LedgerInfo, Progress
 from bench.model.errors import BenchError, ConfigurationError, LedgerError
 from bench.model.ledger import Finality, LedgerClass, Network, Node, Sequencing
 from bench.model.operation import Account, Kind, Operation
+from bench.model.procedure import Database, Procedure, Refused
 from bench.model.transaction import (
     ACCEPTED,
     Accepted,
@@ -35,7 +36,7 @@ from bench.model.transaction import (
     Transaction,
     Unanswered,
 )
-from bench.model.workload import AuditInput, Invariant, OperationInfo, StateReader, Workload
+from bench.model.workload import AuditInput, Invariant, OperationInfo, Parameter, StateReader, Workload
 
 if TYPE_CHECKING:
     from bench.load.user import LedgerUser as LedgerUser
@@ -63,6 +64,7 @@ __all__ = [
     "Block",
     "CommitEvent",
     "ConfigurationError",
+    "Database",
     "Endpoint",
     "ErrorClass",
     "Finality",
@@ -80,9 +82,12 @@ __all__ = [
     "Operation",
     "OperationInfo",
     "Orphaned",
+    "Parameter",
+    "Procedure",
     "Progress",
     "Queryable",
     "Refusal",
+    "Refused",
     "Reply",
     "Sequenced",
     "Sequencing",

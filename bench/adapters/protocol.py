@@ -15,10 +15,10 @@ from typing import Protocol, runtime_checkable
 from bench.model.ledger import Finality, Sequencing
 from bench.model.operation import Operation
 from bench.model.transaction import CommitEvent, Reply, Transaction
+from bench.model.values import JsonValue
 from bench.model.workload import Parameter, StateReader, Workload
 
-JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
-
+__all__ = ["Adapter", "Auditable", "Endpoint", "Fixture", "JsonValue", "Queryable", "Sequenced", "Setup"]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from pathlib import Path
 
+from bench.model.values import JsonValue
+
 
 @unique
 class Sequencing(StrEnum):
@@ -18,7 +20,9 @@ class Sequencing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finality:
-    """`name` is what the ledger's community calls it; a block is final when `confirmations` further blocks follow it."""
+    """`name` is what the ledger's community calls it; a block is final when `confirmations` further blocks follow
+    it.
+    """
 
     name: str
     confirmations: int = 0
@@ -61,3 +65,4 @@ class Network:
     flags: tuple[str, ...] = ()
     fresh: bool = True
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    adapter_options: dict[str, JsonValue] = field(default_factory=dict)  # what the adapter should know of this network

@@ -10,7 +10,9 @@ Argument = int | str | bytes | bool
 
 
 class Kind(Enum):
-    """A write is ordered by the ledger and becomes a transaction; a read is answered by one node and is counted apart."""
+    """A write is ordered by the ledger and becomes a transaction; a read is answered by one node and is counted
+    apart.
+    """
 
     WRITE = "write"
     READ = "read"
@@ -18,7 +20,9 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An argument that names an account of the fixture by its index; each adapter turns it into an address of its own."""
+    """An argument that names an account of the fixture by its index; each adapter turns it into an address of its
+    own.
+    """
 
     index: int
 
@@ -27,9 +31,11 @@ class Account:
 class Operation:
     """One request of a workload.
 
-    `name` is snake_case and closed per workload (it becomes a label). `arguments` are plain values or `Account`s, in the
-    order of the operation's signature. `sender` is an index into the fixture's accounts; None lets the engine assign one
-    of the worker's own. `expects_refusal` says that the ledger's business logic may rightly refuse it (`failed_expected`).
+    `name` is snake_case and closed per workload (it becomes a label). `arguments` are plain values or `Account`s, in
+    the
+    order of the operation's signature. `sender` is an index into the fixture's accounts; None lets the engine assign
+    one of the worker's own. `expects_refusal` says that the ledger's business logic may rightly refuse it
+    (`failed_expected`).
     """
 
     name: str

@@ -1,4 +1,6 @@
-"""The five phases of a trial and the outcomes of a transaction: closed sets used in YAML, files, metrics and reports."""
+"""The five phases of a trial and the outcomes of a transaction: closed sets used in YAML, files, metrics and
+reports.
+"""
 
 from __future__ import annotations
 

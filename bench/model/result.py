@@ -25,11 +25,15 @@ class Verdict(_Part):
 
 
 class FinalityInfo(_Part):
+    """What the ledger calls final, and how many further blocks it takes."""
+
     name: str
     confirmations: int
 
 
 class ClassInfo(_Part):
+    """The ledger's declared class; see `bench.model.ledger.LedgerClass`."""
+
     fault_model: str
     tolerated_faults: int
     durability: str
@@ -38,6 +42,8 @@ class ClassInfo(_Part):
 
 
 class LedgerPart(_Part):
+    """Which ledger ran. `managed` says that we started it."""
+
     name: str
     family: str
     version: str
@@ -49,6 +55,8 @@ class LedgerPart(_Part):
 
 
 class PhasePart(_Part):
+    """Seconds since the start signal; setup is negative."""
+
     phase: str
     start_s: float
     end_s: float
@@ -56,7 +64,8 @@ class PhasePart(_Part):
 
 class Counts(_Part):
     """Writes only. planned = dropped + submitted; submitted = rejected + accepted;
-    accepted = committed + failed + unresolved; finalized ⊆ committed; failed_expected ⊆ failed."""
+    accepted = committed + failed + unresolved; finalized ⊆ committed; failed_expected ⊆ failed.
+    """
 
     planned: int
     dropped: int
@@ -75,7 +84,8 @@ class Counts(_Part):
 
 class Percentiles(_Part):
     """Milliseconds. A percentile that reaches into censored rows or has too few samples is null; `lower_bound` then
-    holds what is known ("at least"). `count` is the sample size, `censored` how many of it never resolved."""
+    holds what is known ("at least"). `count` is the sample size, `censored` how many of it never resolved.
+    """
 
     p50: float | None
     p90: float | None
@@ -90,6 +100,8 @@ class Percentiles(_Part):
 
 
 class Latencies(_Part):
+    """All from the intended time."""
+
     submit_lag: Percentiles
     accept: Percentiles
     commit: Percentiles
@@ -97,10 +109,13 @@ class Latencies(_Part):
 
 
 class Reads(_Part):
+    """issued = answered + failed; what was planned as a read and never sent is `dropped`."""
+
     issued: int
     answered: int
     failed: int
     latency_ms: Percentiles
+    dropped: int = 0
 
 
 class Rates(_Part):
@@ -116,6 +131,8 @@ class Rates(_Part):
 
 
 class OperationPart(_Part):
+    """One row of the per-operation table; latency is finality (reads: answer)."""
+
     kind: Literal["write", "read"]
     planned: int
     submitted: int
@@ -128,9 +145,12 @@ class OperationPart(_Part):
 
 
 class ErrorPart(_Part):
+    """`expected` of the `count` are business refusals that the workload asked for."""
+
     count: int
     stage: Literal["dropped", "rejected", "failed", "unresolved", "read"]
     examples: list[str] = []
+    expected: int = 0
 
 
 class ProcessResources(_Part):
@@ -148,6 +168,8 @@ class ProcessResources(_Part):
 
 
 class BlocksPart(_Part):
+    """Blocks seen from start to end of the trial."""
+
     count: int
     empty: int
     orphaned: int
@@ -157,6 +179,8 @@ class BlocksPart(_Part):
 
 
 class Trial(_Part):
+    """One repeat."""
+
     trial: int
     verdict: Verdict
     phases: list[PhasePart]
@@ -171,6 +195,7 @@ class Trial(_Part):
     partial: bool = False
     fresh_ledger: bool = True
     seed: int
+    notes: list[str] = []
 
 
 class Interval(_Part):
@@ -184,6 +209,8 @@ class Interval(_Part):
 
 
 class Summary(_Part):
+    """Over the trials."""
+
     verdict: Verdict
     goodput_per_s: Interval
     offered_per_s: Interval
@@ -191,16 +218,22 @@ class Summary(_Part):
 
 
 class InvariantPart(_Part):
+    """One audited statement about the ledger's state."""
+
     name: str
     status: Literal["held", "broken", "not checked"]
     detail: str
 
 
 class Audit(_Part):
+    """Invariants computed from the ledger's own state after the drain."""
+
     invariants: list[InvariantPart] = []
 
 
 class Result(_Part):
+    """The whole of `result.json`."""
+
     schema_version: int = Field(default=SCHEMA_VERSION, alias="schema")
     run_id: str
     started_at: str

@@ -12,7 +12,9 @@ ID_BYTES = 32
 
 @unique
 class ErrorClass(IntEnum):
-    """Closed set of reasons, because a reason is a metric label. The value is written into row files; never renumber."""
+    """Closed set of reasons, because a reason is a metric label. The value is written into row files; never
+    renumber.
+    """
 
     NONE = 0
     # dropped: never sent
@@ -59,8 +61,9 @@ HARNESS_CAUSED_DROPS = frozenset({ErrorClass.BUFFER_EMPTY, ErrorClass.ACCOUNT_UN
 
 @dataclass(slots=True)
 class Transaction:
-    """`payload` is exactly what goes out; nothing is signed or serialised after encoding. `tx_id` is how the ledger will
-    name it in a block (at most `ID_BYTES`; empty for a read)."""
+    """`payload` is exactly what goes out; nothing is signed or serialised after encoding. `tx_id` is how the ledger
+    will name it in a block (at most `ID_BYTES`; empty for a read).
+    """
 
     tx_id: bytes
     payload: bytes

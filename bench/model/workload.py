@@ -1,5 +1,6 @@
 """A workload as a declared value. The Locust user class stays a reference until a worker or encoder needs it, so that
-listing workloads imports neither Locust nor gevent."""
+listing workloads imports neither Locust nor gevent.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ class Invariant:
 class StateReader(Protocol):
     """Read access to the ledger's state after the drain, for audits. `name` is a read operation of the workload."""
 
-    def read(self, name: str, arguments: Mapping[str, object]) -> object: ...
+    def read(self, name: str, arguments: Mapping[str, object]) -> object:
+        """The ledger's answer now; None when this ledger cannot tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class AuditInput:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """`user` is "package.module:ClassName" of a `LedgerUser`. `directory` holds the contract per family (`evm/`, `sql/`).
+    """`user` is "package.module:ClassName" of a `LedgerUser`. `directory` holds the contract per family (`evm/`,
+    `sql/`).
 
     `defaults` are the parameters a scenario may override. `audit` computes invariants from the ledger's own state; a
     workload without one says so in its bundle.

@@ -1,1 +1,1 @@
-""""""
+"""Running scenarios: children, trials, the coordinator that turns facts into bundles."""

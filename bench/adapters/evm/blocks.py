@@ -1,0 +1,166 @@
+"""Following a chain block by block: gaps filled, parents verified, reorganisations reported, in O(blocks) requests."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.adapters.evm.heads import Head, HeadWatcher
+from bench.adapters.evm.receipts import ReceiptFetcher
+from bench.adapters.evm.rpc import Rpc
+from bench.adapters.protocol import JsonValue
+from bench.model.errors import LedgerError
+from bench.model.transaction import Block, CommitEvent, Orphaned
+
+KEPT_BLOCKS = 4096
+"""How many blocks back a reorganisation can be followed."""
+
+_YIELD_S = 0.2
+_SETTLE_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class ChainBlock:
+    """A block with the hashes of its transactions, as the node gave it."""
+
+    height: int
+    block_id: str
+    parent_id: str
+    tx_ids: tuple[bytes, ...]
+    gas_used: int
+    size_bytes: int
+
+
+class BlockFollower:
+    """Turns heads into events. `follow` is a generator that owns watcher and fetcher: closing it stops their threads."""
+
+    def __init__(self, rpc: Rpc, watcher: HeadWatcher, receipts: ReceiptFetcher) -> None:
+        self._rpc = rpc
+        self._watcher = watcher
+        self._receipts = receipts
+        self._chain: OrderedDict[str, tuple[int, int]] = OrderedDict()  # block id → (height, ordinal or -1), oldest first
+        self._next_ordinal = 0
+        self._tip_height = -1
+        self._tip_id = ""
+
+    def follow(self, after: int | None) -> Iterator[CommitEvent | None]:
+        """See `Adapter.commits`."""
+        base = self._fetch("latest" if after is None else hex(after))
+        if base is None:
+            raise LedgerError("no block has this height yet", value=after, remedy="begin at a block that exists")
+        self._remember(base, -1)
+        self._watcher.start()
+        self._receipts.start()
+        try:
+            while True:
+                settling = False
+                while settled := self._receipts.settled():
+                    settling = True
+                    yield settled
+                head = self._watcher.next(_SETTLE_S if settling else _YIELD_S)
+                if head is None:
+                    yield None
+                else:
+                    yield from self._extend(head)
+        finally:
+            self._watcher.stop()
+            self._receipts.stop()
+
+    def _extend(self, head: Head) -> Iterator[CommitEvent]:
+        if head.block_id is not None and head.block_id in self._chain:
+            return
+        while self._tip_height < head.height:
+            by_id = head.block_id is not None and head.height == self._tip_height + 1
+            block = self._fetch(head.block_id if by_id and head.block_id else hex(self._tip_height + 1))
+            if block is None:
+                return  # announced, but not served yet or gone again: the next head or poll brings it
+            if block.parent_id != self._tip_id:
+                yield from self._switch(block, head.observed_at_ns)
+            else:
+                yield self._append(block, head.observed_at_ns)
+        if head.height <= self._tip_height and self._is_other_branch(head):
+            block = self._fetch(head.block_id or hex(head.height))
+            if block is not None and block.block_id not in self._chain:
+                yield from self._switch(block, head.observed_at_ns)
+
+    def _is_other_branch(self, head: Head) -> bool:
+        return head.height < self._tip_height if head.block_id is None else head.block_id not in self._chain
+
+    def _switch(self, block: ChainBlock, observed_at_ns: int) -> Iterator[CommitEvent]:
+        """The chain was reorganised: orphan our blocks down to the common ancestor, then take the new branch."""
+        branch = [block]
+        while branch[-1].parent_id not in self._chain:
+            lowest = next(iter(self._chain.values()))[0]
+            parent = self._fetch(branch[-1].parent_id)
+            if parent is None or parent.height < lowest:
+                raise LedgerError(
+                    "the chain was reorganised below the first block this run followed",
+                    value=block.height,
+                    remedy="raise adapter option confirmations, or start from a fresh ledger",
+                )
+            branch.append(parent)
+        yield from self._orphan_down_to(branch[-1].parent_id)
+        for item in reversed(branch):
+            yield self._append(item, observed_at_ns)
+
+    def _orphan_down_to(self, ancestor: str) -> Iterator[CommitEvent]:
+        while self._tip_id != ancestor:
+            _, (_, ordinal) = self._chain.popitem()
+            self._tip_id = next(reversed(self._chain))
+            self._tip_height = self._chain[self._tip_id][0]
+            self._receipts.drop(ordinal)
+            yield Orphaned(ordinal)
+
+    def _append(self, block: ChainBlock, observed_at_ns: int) -> Block:
+        ordinal = self._next_ordinal
+        self._next_ordinal += 1
+        self._remember(block, ordinal)
+        if block.tx_ids:
+            self._receipts.add(ordinal, block.block_id, block.tx_ids)
+        else:
+            self._receipts.saw_empty_block()
+        return Block(
+            ordinal=ordinal,
+            height=block.height,
+            block_id=bytes.fromhex(block.block_id[2:]),
+            observed_at_ns=observed_at_ns,
+            tx_ids=block.tx_ids,
+            error_classes=None if block.tx_ids else b"",
+            gas_used=block.gas_used,
+            size_bytes=block.size_bytes,
+        )
+
+    def _remember(self, block: ChainBlock, ordinal: int) -> None:
+        self._chain[block.block_id] = (block.height, ordinal)
+        self._tip_id, self._tip_height = block.block_id, block.height
+        if len(self._chain) > KEPT_BLOCKS:
+            self._chain.popitem(last=False)
+
+    def _fetch(self, reference: str) -> ChainBlock | None:
+        """By id (66 characters), height or tag; hashes of transactions only."""
+        method = "eth_getBlockByHash" if len(reference) == 66 else "eth_getBlockByNumber"
+        answer = self._rpc.call(method, [reference, False])
+        if answer is None:
+            return None
+        return _parse(answer)
+
+
+def _parse(answer: JsonValue) -> ChainBlock:
+    try:
+        if not isinstance(answer, dict) or not isinstance(answer["transactions"], list):
+            raise TypeError("not a block")
+        return ChainBlock(
+            height=int(str(answer["number"]), 16),
+            block_id=str(answer["hash"]),
+            parent_id=str(answer["parentHash"]),
+            tx_ids=tuple(bytes.fromhex(str(tx_id)[2:]) for tx_id in answer["transactions"]),
+            gas_used=_number(answer.get("gasUsed")),
+            size_bytes=_number(answer.get("size")),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise LedgerError("the node's block cannot be read", value=str(answer)[:200], remedy="see the node's log") from error
+
+
+def _number(value: JsonValue) -> int:
+    return int(value, 16) if isinstance(value, str) else -1

@@ -1,0 +1,142 @@
+"""Learning that a block exists, as early as possible and with the time it was learnt.
+
+`newHeads` over WebSocket where there is one, merged with a slow poll that survives a lost subscription; without
+WebSocket the poll alone, at `poll_interval_s`. A thread stamps; the follower takes heads from a queue.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+import websocket
+
+from bench.adapters.evm.channel import NotSentError, Target
+from bench.adapters.evm.rpc import Rpc
+from bench.adapters.evm.ws import connect
+from bench.model.clock import monotonic_ns
+
+_SLOW_POLL_S = 2.0
+_RECONNECT_S = 1.0
+_SUBSCRIBE = b'{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}'
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """`block_id` is None when a poll learnt only the height."""
+
+    height: int
+    block_id: str | None
+    observed_at_ns: int
+
+
+class HeadWatcher:
+    """`next` gives heads in the order learnt. Owns a thread per source from `start` to `stop`."""
+
+    def __init__(self, rpc: Rpc, ws_target: Target | None, poll_interval_s: float, timeout_s: float) -> None:
+        self._rpc = rpc
+        self._ws_target = ws_target
+        self._poll_interval_s = poll_interval_s
+        self._timeout_s = timeout_s
+        self._heads: queue.SimpleQueue[Head | Exception] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        self._subscribed = threading.Event()
+        self._socket: websocket.WebSocket | None = None
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Begin to listen."""
+        loops = [self._poll] if self._ws_target is None else [self._poll, self._listen]
+        for loop in loops:
+            thread = threading.Thread(target=loop, name=f"evm-heads{loop.__name__}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def next(self, timeout_s: float) -> Head | None:
+        """The next head, or None when none came in time. Raises what the poll failed with."""
+        try:
+            head = self._heads.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+        if isinstance(head, Exception):
+            raise head
+        return head
+
+    def stop(self) -> None:
+        """End both threads; idempotent."""
+        self._stopped.set()
+        socket = self._socket
+        if socket is not None:
+            socket.abort()
+        for thread in self._threads:
+            thread.join(self._timeout_s + _RECONNECT_S)
+
+    def _poll(self) -> None:
+        last = -1
+        failures = 0
+        while not self._stopped.is_set():
+            try:
+                height = self._rpc.hex_int("eth_blockNumber", [])
+            except Exception as error:  # noqa: BLE001 - a thread's edge: handed to the follower's thread
+                failures += 1
+                if failures * self._poll_interval_s > self._timeout_s or failures > 20:
+                    self._heads.put(error)
+                    return
+            else:
+                failures = 0
+                if height != last:
+                    last = height
+                    self._heads.put(Head(height, None, monotonic_ns()))
+            self._stopped.wait(_SLOW_POLL_S if self._subscribed.is_set() else self._poll_interval_s)
+
+    def _listen(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._subscribe()
+            except (OSError, NotSentError, websocket.WebSocketException):
+                pass  # the poll carries on at its own interval until the subscription is back
+            finally:
+                self._subscribed.clear()
+                if self._socket is not None:
+                    self._socket.shutdown()
+                    self._socket = None
+            self._stopped.wait(_RECONNECT_S)
+
+    def _subscribe(self) -> None:
+        assert self._ws_target is not None
+        self._socket = connection = connect(self._ws_target, self._timeout_s)
+        connection.settimeout(None)
+        connection.send(_SUBSCRIBE)
+        while not self._stopped.is_set():
+            frame = connection.recv()
+            stamp = monotonic_ns()
+            if not frame:
+                return
+            head = _head_of(frame, stamp)
+            if head is not None:
+                self._subscribed.set()
+                self._heads.put(head)
+
+
+def _head_of(frame: str | bytes, stamp: int) -> Head | None:
+    try:
+        message = orjson.loads(frame)
+        result = message["params"]["result"]
+        return Head(int(result["number"], 16), str(result["hash"]), stamp)
+    except (ValueError, KeyError, TypeError):
+        return None  # the subscription's own confirmation
+
+
+def ws_target_of(target: Target, ws_url: Target | None) -> Target | None:
+    """Where to subscribe: the option, else the endpoint itself when it is a WebSocket, else the same port (anvil)."""
+    if ws_url is not None or target.websocket:
+        return ws_url or target
+    return None
+
+
+def headers_of(target: Target) -> Mapping[str, str]:
+    """What a second connection to the same node must carry."""
+    return target.headers

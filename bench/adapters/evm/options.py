@@ -1,0 +1,85 @@
+"""The adapter's own settings (`adapter:` of a scenario): parsed once, unknown keys refused with the nearest known one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bench.adapters.protocol import JsonValue
+from bench.model.errors import ConfigurationError
+
+
+class FeeOptions(BaseModel):
+    """`auto` follows the chain (dynamic fee where it has a base fee), `legacy` one flat price, `fixed` takes the numbers
+    given here. `headroom` multiplies the base fee found at setup. In the other policies `max_fee_gwei` is an upper bound."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    policy: Literal["auto", "legacy", "fixed"] = "auto"
+    max_fee_gwei: float | None = Field(default=None, ge=0)
+    priority_fee_gwei: float | None = Field(default=None, ge=0)
+    headroom: float = Field(default=8.0, ge=1, le=1000)
+
+    @property
+    def allows_dynamic(self) -> bool:
+        """Whether the type `auto` may become a dynamic-fee transaction."""
+        return self.policy != "legacy"
+
+    @model_validator(mode="after")
+    def _fixed_needs_a_number(self) -> FeeOptions:
+        if self.policy == "fixed" and self.max_fee_gwei is None:
+            raise ValueError("policy fixed needs max_fee_gwei")
+        return self
+
+
+class EvmOptions(BaseModel):
+    """All settings of the EVM adapter; docs/adapters/evm.md explains each."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    chain_id: int | None = Field(default=None, gt=0)
+    transaction_type: Literal["auto", "legacy", "2930", "1559"] = "auto"
+    fees: FeeOptions = FeeOptions()
+    ws_url: str | None = None
+    dev_funding: bool = False
+    confirmations: int = Field(default=0, ge=0)
+    gas_margin: float = Field(default=1.25, ge=1, le=10)
+    poll_interval_s: float = Field(default=0.1, gt=0, le=60)
+    receipts_duty: float = Field(default=0.1, gt=0, le=1)
+    setup_timeout_s: float = Field(default=120.0, gt=0)
+    funding_window: int = Field(default=500, ge=1, le=10_000)
+
+    @field_validator("transaction_type", mode="before")
+    @classmethod
+    def _number_is_fine(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) else value
+
+    @model_validator(mode="after")
+    def _one_kind_of_price(self) -> EvmOptions:
+        if self.fees.policy == "legacy" and self.transaction_type == "1559":
+            raise ValueError("fees.policy legacy cannot price transaction_type 1559")
+        return self
+
+
+def parse_options(options: Mapping[str, JsonValue]) -> EvmOptions:
+    """Validate; every mistake is in one ConfigurationError."""
+    try:
+        return EvmOptions.model_validate(dict(options))
+    except ValidationError as error:
+        mistakes = [_describe(item["loc"], item["type"], item["msg"], item["input"]) for item in error.errors()]
+        raise ConfigurationError(
+            "evm adapter options: " + "; ".join(mistakes), remedy="see docs/adapters/evm.md for all options"
+        ) from error
+
+
+def _describe(location: tuple[int | str, ...], kind: str, message: str, value: object) -> str:
+    path = ".".join(str(part) for part in location)
+    if kind != "extra_forbidden":
+        value = "…" if path.endswith("url") else value  # may carry a password
+        return f"{path or 'options'}: {message} (got {value!r})"
+    known = (FeeOptions if location[0] == "fees" and len(location) > 1 else EvmOptions).model_fields
+    near = get_close_matches(str(location[-1]), known, n=1)
+    return f"unknown option {path}" + (f", did you mean {near[0]}?" if near else f"; known: {', '.join(known)}")

@@ -1,0 +1,148 @@
+"""JSON-RPC for everything but the hot path: setup, audits, following blocks. Faults become LedgerErrors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+import orjson
+
+from bench.adapters.evm.channel import Answer, Channel, LostError, NotSentError, Target, parse_target
+from bench.adapters.evm.http import HttpChannel
+from bench.adapters.evm.ws import WsChannel
+from bench.adapters.protocol import Endpoint, JsonValue
+from bench.model.errors import LedgerError
+
+METHOD_NOT_FOUND = -32601
+BATCH_CALLS = 100
+"""Calls per batch outside the hot path: below every client's own limit (geth 1,000, others as low as 100)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RpcFault(Exception):
+    """The node's own error object."""
+
+    code: int
+    message: str
+
+
+def open_channel(endpoint: Endpoint) -> tuple[Target, Channel]:
+    """A channel of the kind the URL asks for. Connects on first use."""
+    target = parse_target(endpoint.url, endpoint.headers)
+    kind = WsChannel if target.websocket else HttpChannel
+    return target, kind(target, endpoint.timeout_s)
+
+
+class Rpc:
+    """Thread-safe as far as its channel is. `shown` names the endpoint without credentials."""
+
+    def __init__(self, channel: Channel, shown: str) -> None:
+        self._channel = channel
+        self._shown = shown
+        self._ids = count(1)
+
+    def call(self, method: str, params: Sequence[JsonValue]) -> JsonValue:
+        """The result; a node's error is a LedgerError too."""
+        try:
+            return self.attempt(method, params)
+        except RpcFault as fault:
+            raise self._refused(method, fault) from fault
+
+    def optional(self, method: str, params: Sequence[JsonValue]) -> JsonValue:
+        """The result, or None where the node lacks the method or refuses it."""
+        try:
+            return self.attempt(method, params)
+        except RpcFault:
+            return None
+
+    def attempt(self, method: str, params: Sequence[JsonValue]) -> JsonValue:
+        """The result; raises RpcFault with the node's own error."""
+        number = next(self._ids)
+        answer = self._exchange(_request(number, method, params), [number])
+        if not isinstance(answer, dict):
+            raise self._nonsense(method, answer)
+        return _result(answer, self._nonsense)
+
+    def batch(self, method: str, params: Sequence[Sequence[JsonValue]]) -> list[JsonValue]:
+        """One result per element of `params`, in order; the first error ends it as a LedgerError."""
+        results: list[JsonValue] = []
+        for start in range(0, len(params), BATCH_CALLS):
+            results += self._batch(method, params[start : start + BATCH_CALLS])
+        return results
+
+    def hex_int(self, method: str, params: Sequence[JsonValue]) -> int:
+        """A result that is a quantity."""
+        return self.quantity(method, self.call(method, params))
+
+    def quantity(self, method: str, value: JsonValue) -> int:
+        """A hexadecimal quantity as the node gave it."""
+        try:
+            return int(str(value), 16)
+        except ValueError:
+            raise self._nonsense(method, value) from None
+
+    def _batch(self, method: str, params: Sequence[Sequence[JsonValue]]) -> list[JsonValue]:
+        numbers = [next(self._ids) for _ in params]
+        requests = [_request(number, method, item) for number, item in zip(numbers, params, strict=True)]
+        answers = self._exchange(b"[" + b",".join(requests) + b"]", numbers)
+        if not isinstance(answers, list):
+            raise self._nonsense(method, answers)
+        by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
+        try:
+            return [_result(by_id[number], self._nonsense) for number in numbers]
+        except RpcFault as fault:
+            raise self._refused(method, fault) from fault
+        except KeyError as missing:
+            raise LedgerError(
+                f"{self._shown} left calls of a {method} batch unanswered",
+                value=f"{len(by_id)} of {len(numbers)}",
+                remedy="raise the node's batch limit to at least 100",
+            ) from missing
+
+    def _exchange(self, body: bytes, numbers: Sequence[int]) -> JsonValue:
+        try:
+            answer = self._channel.exchange(body, numbers)
+        except (NotSentError, LostError) as error:
+            raise LedgerError(str(error), remedy="check the endpoint URL and that the node runs") from error
+        return self._parse(answer)
+
+    def _parse(self, answer: Answer) -> JsonValue:
+        if answer.status in (401, 403):
+            raise LedgerError(
+                f"{self._shown} refuses these credentials",
+                value=f"HTTP {answer.status}",
+                remedy="give headers or basic auth in the endpoint's key file",
+            )
+        try:
+            parsed: JsonValue = orjson.loads(answer.body)
+        except ValueError as error:
+            raise LedgerError(
+                f"{self._shown} does not answer with JSON",
+                value=f"HTTP {answer.status}: {answer.body[:80].decode('utf-8', 'replace')}",
+                remedy="check that the endpoint is a JSON-RPC port of an EVM node",
+            ) from error
+        return parsed
+
+    def _nonsense(self, method: str, value: object) -> LedgerError:
+        return LedgerError(
+            f"{self._shown} answered {method} with something else than a result",
+            value=str(value)[:200],
+            remedy="check that the endpoint is a JSON-RPC port of an EVM node",
+        )
+
+    def _refused(self, method: str, fault: RpcFault) -> LedgerError:
+        remedy = "enable the method on the node" if fault.code == METHOD_NOT_FOUND else "see the node's log"
+        return LedgerError(f"{self._shown} refused {method}", value=fault.message, remedy=remedy)
+
+
+def _request(number: int, method: str, params: Sequence[JsonValue]) -> bytes:
+    return orjson.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)})
+
+
+def _result(answer: dict[str, JsonValue], nonsense: object) -> JsonValue:
+    error = answer.get("error")
+    if isinstance(error, dict):
+        code = error.get("code")
+        raise RpcFault(code if isinstance(code, int) else 0, str(error.get("message", error))[:300])
+    return answer.get("result")

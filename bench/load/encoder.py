@@ -1,0 +1,221 @@
+"""The encoder process: draws operations from the seed and signs them ahead of their time.
+
+It follows the worker's shard of the arrival plan in order and keeps as many encoded items outstanding as the worker has
+given it credit for, so that neither side's memory grows with the run. When a sender's sequence is broken by a refusal,
+the worker says so (`reset`) and names the items whose signatures are void (`resign`); they are encoded again from the
+operations kept here. Nothing here is timed.
+
+Wire, one msgpack frame each. Worker → encoder: ["credit", n], ["reset", sender, generation, next, holes],
+["resign", [index…]], ["filler", sender, sequence]. Encoder → worker: ["items", [Item…]],
+["again", [Item…]] (signed again, and fillers), ["done", planned]. Started with the spec on standard input.
+"""
+
+from __future__ import annotations
+
+import random
+import select
+import socket
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import msgpack
+from pydantic import TypeAdapter
+
+from bench import registry
+from bench.adapters.protocol import Adapter, Sequenced
+from bench.load.lifeline import die_with_parent, ignore_interrupts
+from bench.load.messages import FILLER_INDEX, Item, TrialSpec
+from bench.load.stream import Stream
+from bench.model.ledger import Sequencing
+from bench.model.operation import Kind, Operation
+from bench.model.workload import Workload
+from bench.scenario.arrival import ArrivalProcess, intended_times, shard
+from bench.scenario.arrival_schema import Arrival
+
+CHUNK = 256
+
+
+@dataclass(slots=True)
+class Sequences:
+    """The next sequence number of one sender: holes left by refusals first, then upwards."""
+
+    next: int
+    generation: int = 0
+    holes: list[int] = field(default_factory=list)
+
+    def take(self) -> int:
+        """Reserve one number."""
+        if self.holes:
+            return self.holes.pop(0)
+        number = self.next
+        self.next += 1
+        return number
+
+
+class Encoder:
+    """Turns planned arrivals of one worker's shard into encoded items, in order; pure but for the adapter's signing."""
+
+    def __init__(self, adapter: Adapter, workload: Workload, spec: TrialSpec, worker: int) -> None:
+        self._adapter = adapter
+        self._codes = {operation.name: code for code, operation in enumerate(workload.operations)}
+        fixture = spec.prepared()
+        senders = range(worker, fixture.accounts, spec.workers)
+        if not senders:
+            raise ValueError(f"worker {worker} of {spec.workers} has none of the {fixture.accounts} accounts")
+        self._senders = senders
+        self._turn = 0
+        sequences = fixture.sequences if adapter.sequencing is Sequencing.ACCOUNT else [0] * fixture.accounts
+        self._sequences = {sender: Sequences(sequences[sender]) for sender in senders}
+        user = _user_class(workload)
+        self._user = user.for_drawing(random.Random(f"{spec.seed}/{worker}"), fixture.accounts, spec.parameters)
+        times = intended_times(_process(spec), spec.duration_ns, spec.seed)
+        self._arrivals = _flatten(shard(times, worker, spec.workers))
+        self._kept: OrderedDict[int, tuple[int, Operation, int]] = OrderedDict()
+        self._keep = 2 * spec.buffer + 4 * CHUNK
+        self.planned = 0
+        self.exhausted = False
+
+    def next_items(self, count: int) -> list[Item]:
+        """At most `count` further items of the plan; fewer only when it is exhausted."""
+        items: list[Item] = []
+        for _ in range(count):
+            arrival = next(self._arrivals, None)
+            if arrival is None:
+                self.exhausted = True
+                break
+            index, due_ns = arrival
+            operation = self._user.draw()
+            sender = self._assign(operation)
+            self._remember(index, due_ns, operation, sender)
+            items.append(self._encode(index, due_ns, operation, sender))
+        self.planned += len(items)
+        return items
+
+    def reset(self, sender: int, generation: int, following: int, holes: Sequence[int]) -> None:
+        """A refusal broke the sender's sequence: number from the holes, then from `following`."""
+        self._sequences[sender] = Sequences(following, generation, sorted(holes))
+
+    def resign(self, indices: Sequence[int]) -> list[Item]:
+        """Encode operations again under their senders' present sequence. An operation no longer kept is left out; the
+        worker then counts it as dropped.
+        """
+        return [self._encode(index, *self._kept[index]) for index in indices if index in self._kept]
+
+    def filler(self, sender: int, sequence: int) -> Item:
+        """The cheapest transaction that closes a hole at the end of a trial."""
+        if not isinstance(self._adapter, Sequenced):
+            raise TypeError("an adapter with account sequencing must implement Sequenced")
+        transaction = self._adapter.encode_filler(sender, sequence)
+        generation = self._sequences[sender].generation
+        return Item(FILLER_INDEX, 0, 0, 0, 0, sender, sequence, generation, transaction.tx_id, transaction.payload)
+
+    def _assign(self, operation: Operation) -> int:
+        if operation.sender is not None:
+            if operation.sender not in self._sequences:
+                raise ValueError(f"operation {operation.name!r} names sender {operation.sender}, not of this worker")
+            return operation.sender
+        sender = self._senders[self._turn]
+        self._turn = (self._turn + 1) % len(self._senders)
+        return sender
+
+    def _encode(self, index: int, due_ns: int, operation: Operation, sender: int) -> Item:
+        read = operation.kind is Kind.READ
+        sequences = self._sequences[sender]
+        sequence = 0 if read else sequences.take()
+        transaction = self._adapter.encode(operation, sender, sequence)
+        return Item(
+            index,
+            due_ns,
+            self._codes[operation.name],
+            1 if read else 0,
+            1 if operation.expects_refusal else 0,
+            sender,
+            sequence,
+            sequences.generation,
+            transaction.tx_id,
+            transaction.payload,
+        )
+
+    def _remember(self, index: int, due_ns: int, operation: Operation, sender: int) -> None:
+        if operation.kind is Kind.READ:
+            return
+        self._kept[index] = (due_ns, operation, sender)
+        if len(self._kept) > self._keep:
+            self._kept.popitem(last=False)
+
+
+def serve(encoder: Encoder, stream: Stream) -> None:
+    """Answer the worker until it closes the connection."""
+    credit = 0
+    told = False
+    while True:
+        idle = credit == 0 or encoder.exhausted
+        if idle or select.select([stream.connection], [], [], 0)[0]:
+            command = stream.read()
+            if command is None:
+                return
+            if command[0] == "credit":
+                credit += command[1]
+            else:
+                _obey(encoder, command, stream)
+            continue
+        items = encoder.next_items(min(credit, CHUNK))
+        credit -= len(items)
+        if items:
+            stream.send(["items", items])
+        if encoder.exhausted and not told:
+            stream.send(["done", encoder.planned])
+            told = True
+
+
+def _obey(encoder: Encoder, command: list[Any], stream: Stream) -> None:
+    match command:
+        case ["reset", sender, generation, following, holes]:
+            encoder.reset(sender, generation, following, holes)
+        case ["resign", indices]:
+            stream.send(["again", encoder.resign(indices)])
+        case ["filler", sender, sequence]:
+            stream.send(["again", [encoder.filler(sender, sequence)]])
+        case _:
+            raise ValueError(f"unknown command to the encoder: {command!r}")
+
+
+def _flatten(shards: Iterator[tuple[Any, Any]]) -> Iterator[tuple[int, int]]:
+    for indices, times in shards:
+        yield from zip(indices.tolist(), times.tolist(), strict=True)
+
+
+def _process(spec: TrialSpec) -> ArrivalProcess:
+    arrival: Arrival = TypeAdapter(Arrival).validate_python(dict(spec.arrival))
+    return arrival.schedule(spec.duration_ns)
+
+
+def _user_class(workload: Workload) -> Any:
+    module, _, name = workload.user.partition(":")
+    return getattr(import_module(module), name)
+
+
+def main() -> None:
+    """Process entry: spec and worker index on standard input, a connected socket as file descriptor 3's number."""
+    die_with_parent()
+    ignore_interrupts()
+    start = msgpack.unpackb(sys.stdin.buffer.read())
+    spec = TrialSpec.from_wire(start["spec"])
+    connection = socket.socket(fileno=start["descriptor"])
+    adapter = registry.adapter(spec.adapter)
+    adapter.open(spec.endpoint(), spec.prepared())
+    try:
+        with connection:
+            serve(Encoder(adapter, registry.workload(spec.workload), spec, start["worker"]), Stream(connection))
+    except (BrokenPipeError, ConnectionResetError):
+        return  # the worker has gone; so do we
+    finally:
+        adapter.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What the load processes say to each other, as values; the wire forms are msgpack and live at the edges.
+
+Locust's own message channel carries coordinator ↔ worker traffic (names in `Say`), Unix sockets carry encoder and
+observer streams on one host. Secrets travel only inside `TrialSpec`, never in Locust's parsed options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum, unique
+from typing import Any, NamedTuple
+
+from bench.adapters.protocol import Endpoint, Fixture, JsonValue
+from bench.model.workload import Parameter
+
+
+@unique
+class Say(StrEnum):
+    """Names of Locust custom messages. To workers: PLAN, START, FINISH. To the master: the rest."""
+
+    HELLO = "bench.hello"  # {host, pid, version}
+    PLAN = "bench.plan"  # TrialSpec + {index, owner, socket}
+    READY = "bench.ready"  # {pids: {name: pid}}
+    START = "bench.start"  # {delay_ns}
+    STARTED = "bench.started"  # {start_ns, host}
+    SNAPSHOT = "bench.snapshot"  # Counters, cumulative
+    ROWS = "bench.rows"  # {rows: bytes}
+    BLOCKS = "bench.blocks"  # {host, blocks: bytes, statuses: bytes}; from the observer's owner only
+    DRAINED = "bench.drained"  # {open}: nothing in flight any more, or the deadline passed
+    SETTLED = "bench.settled"  # {unsettled}: execution status of every seen block is known, or not to be had
+    FINISH = "bench.finish"  # {cause}: close what is open as unresolved, send the last rows
+    FINISHED = "bench.finished"  # {}
+    FAILED = "bench.failed"  # {what}
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSpec:
+    """All a worker, its encoder and an observer need for one trial. `arrival` is the scenario's mapping, validated."""
+
+    token: str
+    adapter: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    options: Mapping[str, JsonValue]
+    timeout_s: float
+    fixture: Mapping[str, JsonValue] = field(repr=False)
+    workload: str
+    parameters: Mapping[str, Parameter]
+    seed: int
+    arrival: Mapping[str, JsonValue]
+    duration_ns: int
+    workers: int
+    batch: int
+    linger_ns: int
+    lanes: int
+    max_lanes: int
+    in_flight: int
+    buffer: int
+    drain_ns: int
+
+    def to_wire(self) -> dict[str, Any]:
+        """A plain mapping for msgpack."""
+        return asdict(self)
+
+    @staticmethod
+    def from_wire(data: Mapping[str, Any]) -> TrialSpec:
+        """The inverse of `to_wire`."""
+        return TrialSpec(**data)
+
+    def endpoint(self) -> Endpoint:
+        """Where the adapter goes."""
+        return Endpoint(self.url, self.headers, self.options, self.timeout_s)
+
+    def prepared(self) -> Fixture:
+        """The prepared state, as the adapter made it."""
+        return Fixture(**self.fixture)  # type: ignore[arg-type]
+
+
+@dataclass(slots=True)
+class Counters:
+    """Cumulative counts of one worker; writes unless they say otherwise. Buckets are `LATENCY_BUCKETS_NS`-bounded."""
+
+    planned: int = 0
+    dropped: int = 0
+    submitted: int = 0
+    rejected: int = 0
+    accepted: int = 0
+    included: int = 0
+    failed: int = 0
+    finalized: int = 0
+    fillers: int = 0
+    reads_issued: int = 0
+    reads_answered: int = 0
+    reads_failed: int = 0
+    in_flight: int = 0
+    buffered: int = 0
+    lanes: int = 0
+    submit_lag_max_ns: int = 0
+    errors: dict[int, int] = field(default_factory=dict)
+    examples: dict[int, list[str]] = field(default_factory=dict)
+    finality_buckets: list[int] = field(default_factory=list)
+    accept_buckets: list[int] = field(default_factory=list)
+    finality_sum_ns: int = 0
+    accept_sum_ns: int = 0
+
+
+class Item(NamedTuple):
+    """One encoded operation on its way from encoder to worker. `generation` says under which state of the sender's
+    sequence it was signed; `filler` items consume a sequence number and are never load.
+    """
+
+    index: int
+    due_ns: int
+    operation: int
+    kind: int
+    expects_refusal: int
+    sender: int
+    sequence: int
+    generation: int
+    tx_id: bytes
+    payload: bytes
+
+
+FILLER_INDEX = -1
+BUCKET_FACTOR = 1.35
+LATENCY_BUCKETS_NS = tuple(int(10_000_000 * BUCKET_FACTOR**step) for step in range(32))
+"""Upper bounds, 10 ms … 110 s, factor 1.35: fine enough that a bucket's p99 stays within a third of the truth."""

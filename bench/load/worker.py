@@ -1,0 +1,268 @@
+"""A Locust worker process: one shard of the plan, with its encoder, and the host's observer if it is the first here.
+
+`python -m bench.load.worker --master HOST:PORT`. Life of a trial: PLAN (open the ledger, start encoder, connect the
+observer, fill the buffer) → READY → START → lanes submit, rows and counters leave once a second → DRAINED → FINISH →
+last rows → FINISHED → Locust's quit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import hashlib
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import gevent
+import msgpack
+from locust.env import Environment
+
+import bench
+from bench import registry
+from bench.load.engine import Engine
+from bench.load.lifeline import die_with_parent, ignore_interrupts
+from bench.load.links import EncoderLink, ObserverLink, start_child
+from bench.load.messages import Say, TrialSpec
+from bench.load.recorder import Recorder
+from bench.load.user import LedgerUser
+from bench.load.view import LocustView
+from bench.load.watch import BlockLog
+from bench.model.clock import NS_PER_S, monotonic_ns
+from bench.model.errors import BenchError
+from bench.model.transaction import ErrorClass
+
+SNAPSHOT_S = 1.0
+SETTLE_S = 180.0
+FILL_DEADLINE_S = 60.0
+
+
+class Trial:
+    """One trial's objects in this worker, from PLAN to FINISHED."""
+
+    def __init__(self, runner: Any, plan: Mapping[str, Any], stats: Any) -> None:
+        self._runner = runner
+        self.spec = TrialSpec.from_wire(plan["spec"])
+        self.index = int(plan["index"])
+        self._owner = bool(plan["owner"])
+        workload = registry.workload(self.spec.workload)
+        self.adapter = registry.adapter(self.spec.adapter)
+        self.adapter.open(self.spec.endpoint(), self.spec.prepared())
+        names = [operation.name for operation in workload.operations]
+        self.recorder = Recorder(self.index, len(names), self.adapter.finality.confirmations)
+        self.engine = Engine(self.spec, self.index, self.adapter, self.recorder)
+        LedgerUser.engine = self.engine
+        self._view = LocustView(stats, names)
+        self._blocks = BlockLog() if self._owner else None
+        self._observed = gevent.event.Event()
+        self._observer_failed = ""
+        socket_path = Path(tempfile.gettempdir()) / f"bench-{self.spec.token}" / "observer.sock"
+        self._observer_process = self._start_observer(socket_path) if self._owner else None
+        self.encoder = EncoderLink(self.spec, self.index, self.engine.feed, self.engine.feed_again)
+        self.engine.attach(self.encoder)
+        self._observer = ObserverLink(socket_path, self._on_frame)
+        self._ticking: gevent.Greenlet | None = None
+
+    def _start_observer(self, path: Path) -> Any:
+        return start_child("bench.load.observer", msgpack.packb({"spec": self.spec.to_wire(), "socket": str(path)}))
+
+    def make_ready(self) -> dict[str, int]:
+        """Wait until the observer follows and the buffer is full; returns the process ids to be watched."""
+        if not self._observed.wait(FILL_DEADLINE_S):
+            raise BenchError("the observer did not find the ledger's head in time", remedy="see the trial's log")
+        deadline = monotonic_ns() + int(FILL_DEADLINE_S * NS_PER_S)
+        while self.engine.buffered < self.spec.buffer and self.encoder.planned is None:
+            self._check()
+            if monotonic_ns() > deadline:
+                break  # a slow encoder shows as drops, by cause
+            gevent.sleep(0.005)
+        self._check()
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        pids = {f"worker-{self.index}": os.getpid(), f"encoder-{self.index}": self.encoder.pid}
+        if self._observer_process is not None:
+            pids["observer"] = self._observer_process.pid
+        return pids
+
+    def _check(self) -> None:
+        if self.encoder.broken:
+            raise BenchError(self.encoder.broken, remedy="see the trial's log for its traceback")
+        if self._observer_failed:
+            raise BenchError(f"observer: {self._observer_failed}", remedy="see the trial's log")
+
+    def start(self, delay_ns: int) -> None:
+        """Ask the observer for the host's start signal; `_on_frame` hears it."""
+        self._observer.start(delay_ns)
+
+    def run(self) -> None:
+        """Ship snapshots and rows; say when everything is drained."""
+        self._ticking = gevent.spawn(self._tick)
+        end_ns = self.spec.duration_ns
+        while self.engine.now() < end_ns and not self.engine.stopped:
+            gevent.sleep(min(0.1, max(0.001, (end_ns - self.engine.now()) / NS_PER_S)))
+        deadline = end_ns + self.spec.drain_ns
+        self.engine.drain(lambda: self.engine.stopped or self.engine.now() > deadline)
+        self._say(Say.DRAINED, {"open": len(self.recorder.open)})
+        settle_by = monotonic_ns() + int(SETTLE_S * NS_PER_S)
+        while self._blocks and self._blocks.unsettled and monotonic_ns() < settle_by and not self.engine.stopped:
+            gevent.sleep(0.02)
+        self._say(Say.SETTLED, {"unsettled": len(self._blocks.unsettled) if self._blocks else 0})
+
+    def finish(self, cause: ErrorClass) -> None:
+        """Close what is open, send the last rows and counters, stop the partners."""
+        self.engine.stop()
+        self.engine.discard_rest(cause)
+        self.recorder.close_open()
+        if self._ticking is not None:
+            self._ticking.kill()
+        self._ship()
+        self._say(Say.FINISHED, {})
+        self.close()
+
+    def close(self) -> None:
+        """Stop encoder, observer and connections; idempotent."""
+        self.encoder.close()
+        self._observer.close()
+        if self._observer_process is not None:
+            self._observer_process.kill()
+            self._observer_process.wait()
+        self.adapter.close()
+
+    def _on_frame(self, frame: list[Any]) -> None:
+        engine = self.engine
+        match frame[0]:
+            case "block":
+                self.recorder.block(frame, engine.start_ns)
+                if self._blocks is not None:
+                    self._blocks.block(frame, engine.start_ns)
+            case "settled":
+                self.recorder.settled(frame[1], frame[2])
+                if self._blocks is not None:
+                    self._blocks.settled(frame[1], frame[2])
+            case "orphaned":
+                self.recorder.orphaned(frame[1])
+                if self._blocks is not None:
+                    self._blocks.orphaned(frame[1])
+            case "ready":
+                self._observed.set()
+            case "start":
+                engine.begin(frame[1])
+                self._say(Say.STARTED, {"start_ns": frame[1], "host": host_id()})
+                gevent.spawn(guarded, self._runner, self.run)
+            case "failed":
+                self._observer_failed = frame[1]
+                self._observed.set()
+                self._say(Say.FAILED, {"what": f"observer: {frame[1]}", "stage": "observer"})
+
+    def _tick(self) -> None:
+        while True:
+            gevent.sleep(SNAPSHOT_S)
+            self._ship()
+            if self.encoder.broken:
+                self._say(Say.FAILED, {"what": self.encoder.broken, "stage": "encoder"})
+
+    def _ship(self) -> None:
+        counters = self.recorder.counters
+        counters.planned = counters.submitted + counters.dropped
+        counters.in_flight = len(self.recorder.open)
+        counters.buffered = self.engine.buffered
+        counters.lanes = self.engine.lanes
+        if rows := self.recorder.take_rows():
+            self._say(Say.ROWS, {"rows": rows})
+        if self._blocks is not None and (blocks := self._blocks.take()):
+            self._say(Say.BLOCKS, {"host": host_id(), **blocks})
+        self._say(Say.SNAPSHOT, asdict(counters))
+        counters.submit_lag_max_ns = 0
+        self._view.update(self.recorder)
+
+    def _say(self, what: Say, data: Mapping[str, Any]) -> None:
+        self._runner.send_message(what, {"worker": self.index, **data})
+
+
+class Worker:
+    """Answers the master's messages; at most one trial at a time."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._environment = Environment(user_classes=[], catch_exceptions=False)
+        self.runner = self._environment.create_worker_runner(host, port)
+        self._trial: Trial | None = None
+        for message, listener in (
+            (Say.PLAN, self._plan),
+            (Say.START, self._start),
+            (Say.FINISH, self._finish),
+        ):
+            self.runner.register_message(message, listener, concurrent=True)
+        self.runner.send_message(Say.HELLO, {"host": host_id(), "pid": os.getpid(), "version": bench.__version__})
+
+    def _plan(self, environment: Environment, msg: Any) -> None:
+        def work() -> None:
+            module, _, name = registry.workload(msg.data["spec"]["workload"]).user.partition(":")
+            environment.user_classes = [getattr(import_module(module), name)]
+            self._trial = Trial(self.runner, msg.data, environment.stats)
+            self.runner.send_message(Say.READY, {"worker": self._trial.index, "pids": self._trial.make_ready()})
+
+        guarded(self.runner, work)
+
+    def _start(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  # Locust passes both by name
+        if self._trial is not None:
+            self._trial.start(msg.data["delay_ns"])
+
+    def _finish(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002
+        if self._trial is not None:
+            self._trial.finish(ErrorClass(msg.data["cause"]))
+
+    def close(self) -> None:
+        """Stop what the present trial started."""
+        if self._trial is not None:
+            self._trial.close()
+
+
+def host_id() -> str:
+    """Names the host whose monotonic clock stamps were taken from; says nothing else about it."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    text = boot.read_text() if boot.exists() else socket.gethostname()
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def guarded(runner: Any, work: Callable[[], None]) -> None:
+    """A process edge: what goes wrong in a trial's greenlet must reach the coordinator, or it would wait forever."""
+    try:
+        work()
+    except BenchError as error:
+        runner.send_message(Say.FAILED, {"worker": -1, "what": str(error), "stage": type(error).__name__})
+    except Exception as error:  # noqa: BLE001
+        traceback.print_exc()
+        runner.send_message(Say.FAILED, {"worker": -1, "what": repr(error), "stage": "internal"})
+
+
+def main() -> None:
+    """Process entry."""
+    parser = argparse.ArgumentParser(description="One worker of a benchmark run.")
+    parser.add_argument("--master", required=True, help="HOST:PORT of the run's master")
+    parser.add_argument("--outlive-parent", action="store_true", help="a worker started by hand on another machine")
+    options = parser.parse_args()
+    if not options.outlive_parent:
+        die_with_parent()
+        ignore_interrupts()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    host, _, port = options.master.rpartition(":")
+    worker = Worker(host, int(port))
+    try:
+        worker.runner.greenlet.join()
+    finally:
+        worker.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""What a trial leaves behind when its load is over: everything a summary and a verdict are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench.measure.record import Blocks, Rows
+from bench.model.phase import Phase, PhaseSpan
+from bench.model.result import ProcessResources
+from bench.model.transaction import ErrorClass
+from bench.model.workload import OperationInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the verdict (rules 13 and 14 of `docs/measurement.md`)."""
+
+    submit_lag_p99_ns: int = 5_000_000
+    worker_cpu_percent: float = 85.0
+    sent_share: float = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Incidents:
+    """What went wrong while the trial ran, as short sentences; empty means it did not."""
+
+    worker_died: str = ""
+    observer_gap: str = ""
+    ledger_failure: str = ""
+    partial: bool = False
+    truncated_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrialInput:
+    """`rows` have their statuses joined. `planned` counts all operations of the plan, reads included.
+
+    `phases` must hold MEASURE; the end of DRAIN (or of the last phase) is when unresolved rows were given up.
+    `operations` are in the order of the rows' operation codes.
+    """
+
+    trial: int
+    seed: int
+    rows: Rows
+    blocks: Blocks
+    planned: int
+    phases: Sequence[PhaseSpan]
+    operations: Sequence[OperationInfo]
+    examples: Mapping[ErrorClass, Sequence[str]] = field(default_factory=dict)
+    resources: Sequence[ProcessResources] = ()
+    limits: Limits = field(default_factory=Limits)
+    incidents: Incidents = field(default_factory=Incidents)
+    fillers: int = 0
+    unmatched_commits: int = 0
+    fresh_ledger: bool = True
+
+    @property
+    def measure(self) -> PhaseSpan:
+        """The span that rates and latencies are taken from."""
+        return next(span for span in self.phases if span.phase is Phase.MEASURE)
+
+    @property
+    def end_ns(self) -> int:
+        """When waiting ended: whatever had not been decided by then is unresolved."""
+        return max(span.end_ns for span in self.phases)

@@ -1,0 +1,81 @@
+"""Latencies of what was intended inside the measure phase, all counted from the intended time.
+
+Which rows a latency is about, and which of them are censored (not seen by the end of the drain): submit lag has all that
+was sent, reads too, because the lag is the generator's own; accept has accepted writes, censored where no answer came;
+commit has valid writes, censored where unresolved; finality has final writes, censored where unresolved or committed but
+not yet final. Rejected and failed writes have none: a fast refusal is not a fast ledger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.measure.inputs import TrialInput
+from bench.model.phase import Outcome
+from bench.model.result import Latencies, Percentiles
+from bench.stats.percentiles import percentiles
+
+Mask = NDArray[np.bool_]
+_VALID = (Outcome.COMMITTED, Outcome.FINALIZED)
+_REFUSED = (Outcome.DROPPED, Outcome.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRows:
+    """The measure phase's part of a trial. Column views, so that a million rows are not copied."""
+
+    trial: TrialInput
+    intended: NDArray[np.int64]
+    inside: Mask
+    write: Mask
+
+    @classmethod
+    def of(cls, trial: TrialInput) -> MeasuredRows:
+        """Rows intended in [start, end) of the measure phase."""
+        measure = trial.measure
+        intended = np.ascontiguousarray(trial.rows["intended_ns"])
+        inside = (intended >= measure.start_ns) & (intended < measure.end_ns)
+        return cls(trial, intended, inside, trial.rows["kind"] == 0)
+
+    def percentiles(self, stamp: str, resolved: Mask, censored: Mask | None = None) -> Percentiles:
+        """Latency from the intended time to column `stamp` of the `resolved` rows inside the measure phase."""
+        ended = resolved & self.inside
+        latencies = self.trial.rows[stamp][ended] - self.intended[ended]
+        if censored is None:
+            return percentiles(latencies)
+        return percentiles(latencies, self.trial.end_ns - self.intended[censored & self.inside])
+
+    def finality(self, operation: int | None = None) -> Percentiles:
+        """Finality latency of writes, of all operations or one."""
+        outcome = self.trial.rows["outcome"]
+        unseen = (outcome == Outcome.UNRESOLVED) | (outcome == Outcome.COMMITTED)
+        own = self._of(operation)
+        return self.percentiles("finalized_ns", own & (outcome == Outcome.FINALIZED), own & unseen)
+
+    def reads(self, operation: int | None = None) -> Percentiles:
+        """Time to the answer of reads; a read that failed has none and is counted."""
+        answered = self.trial.rows["outcome"] == Outcome.ANSWERED
+        own = answered if operation is None else answered & (self.trial.rows["operation"] == operation)
+        return self.percentiles("accepted_ns", own)
+
+    def _of(self, operation: int | None) -> Mask:
+        return self.write if operation is None else self.write & (self.trial.rows["operation"] == operation)
+
+
+def latencies(measured: MeasuredRows) -> Latencies:
+    """The four latencies of a trial."""
+    rows, write = measured.trial.rows, measured.write
+    outcome = rows["outcome"]
+    accepted = write & ~np.isin(outcome, _REFUSED)
+    answered = rows["accepted_ns"] >= 0
+    return Latencies(
+        submit_lag=measured.percentiles("submitted_ns", rows["submitted_ns"] >= 0),
+        accept=measured.percentiles("accepted_ns", accepted & answered, accepted & ~answered),
+        commit=measured.percentiles(
+            "committed_ns", write & np.isin(outcome, _VALID), write & (outcome == Outcome.UNRESOLVED)
+        ),
+        finality=measured.finality(),
+    )

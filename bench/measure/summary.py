@@ -1,0 +1,96 @@
+"""One trial, from its rows to the part of `result.json` that stands for it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.measure.counts import Completeness, completeness, count_reads, count_writes
+from bench.measure.errors import errors
+from bench.measure.inputs import TrialInput
+from bench.measure.latencies import MeasuredRows, latencies
+from bench.measure.rates import rates
+from bench.measure.verdict import Evidence, judge
+from bench.model.clock import NS_PER_S
+from bench.model.operation import Kind
+from bench.model.phase import Outcome
+from bench.model.result import BlocksPart, OperationPart, PhasePart, Reads, Trial
+from bench.model.transaction import ErrorClass
+
+
+def summarise(trial: TrialInput) -> Trial:
+    """The trial's counts (all planned operations), rates and latencies (measure phase), and verdict."""
+    measured = MeasuredRows.of(trial)
+    complete: Completeness = completeness(trial.rows, trial.planned)
+    counts = count_writes(trial.rows, trial.planned, trial.fillers, trial.unmatched_commits)
+    reads = count_reads(trial.rows)
+    rate, rate_note = rates(trial)
+    judgement = judge(Evidence.of(trial, measured, counts, complete))
+    return Trial(
+        trial=trial.trial,
+        verdict=judgement.verdict,
+        phases=[
+            PhasePart(phase=span.phase, start_s=span.start_ns / NS_PER_S, end_s=span.end_ns / NS_PER_S)
+            for span in trial.phases
+        ],
+        counts=counts,
+        reads=Reads(
+            issued=reads.issued,
+            answered=reads.answered,
+            failed=reads.failed,
+            latency_ms=measured.reads(),
+            dropped=reads.dropped,
+        ),
+        rates=rate,
+        latency_ms=latencies(measured),
+        operations=_operations(measured),
+        errors=errors(trial.rows, trial.examples),
+        resources=list(trial.resources),
+        blocks=_blocks(trial),
+        partial=trial.incidents.partial,
+        fresh_ledger=trial.fresh_ledger,
+        seed=trial.seed,
+        notes=[note for note in (rate_note, *judgement.notes) if note],
+    )
+
+
+def _operations(measured: MeasuredRows) -> dict[str, OperationPart]:
+    """Counts over the whole trial; latency (finality of writes, answers of reads) over the measure phase."""
+    trial = measured.trial
+    rows = trial.rows
+    codes = len(trial.operations)
+    cells = np.bincount(rows["operation"].astype(np.int64) * 256 + rows["outcome"], minlength=codes * 256)
+    table = cells[: codes * 256].reshape(codes, 256)
+    parts: dict[str, OperationPart] = {}
+    for code, info in enumerate(trial.operations):
+        by = table[code].tolist()
+        read = info.kind is Kind.READ
+        planned = sum(by)
+        parts[info.name] = OperationPart(
+            kind=info.kind.value,
+            planned=planned,
+            submitted=planned - by[Outcome.DROPPED],
+            valid=by[Outcome.ANSWERED] if read else by[Outcome.COMMITTED] + by[Outcome.FINALIZED],
+            failed=by[Outcome.READ_FAILED] if read else by[Outcome.FAILED] + by[Outcome.FAILED_EXPECTED],
+            failed_expected=by[Outcome.FAILED_EXPECTED],
+            rejected=by[Outcome.REJECTED],
+            unresolved=by[Outcome.UNRESOLVED],
+            latency_ms=measured.reads(code) if read else measured.finality(code),
+        )
+    return parts
+
+
+def _blocks(trial: TrialInput) -> BlocksPart:
+    """Blocks that arrived in the measure phase; `orphaned` counts those of them that later left the chain."""
+    stamps = trial.blocks["observed_ns"]
+    inside = trial.blocks[(stamps >= trial.measure.start_ns) & (stamps <= trial.measure.end_ns)]
+    chain = inside[inside["orphaned"] == 0]
+    intervals = np.diff(np.sort(chain["observed_ns"]))
+    unknown = trial.rows["error_class"] == ErrorClass.STATUS_UNKNOWN
+    return BlocksPart(
+        count=len(chain),
+        empty=int(np.count_nonzero(chain["transactions"] == 0)),
+        orphaned=len(inside) - len(chain),
+        interval_s_median=float(np.median(intervals)) / NS_PER_S if len(intervals) else None,
+        transactions_per_block_median=float(np.median(chain["transactions"])) if len(chain) else None,
+        receipts_settled=not unknown.any(),
+    )

@@ -1,0 +1,183 @@
+"""Whether a trial may be believed: harness headroom, completeness, incidents. A slow ledger is a result, not a fault.
+
+Each reason is one sentence with the value, the bound and the remedy, because it opens the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.measure.counts import Completeness, conservation
+from bench.measure.inputs import Incidents, Limits, TrialInput
+from bench.measure.latencies import MeasuredRows
+from bench.model.clock import NS_PER_MS
+from bench.model.phase import Outcome, Phase
+from bench.model.result import Counts, ProcessResources, Verdict
+from bench.model.transaction import HARNESS_CAUSED_DROPS, ErrorClass
+from bench.stats.percentiles import SHARES, minimal_count, nearest_rank
+
+STAMPING_PROCESSES = ("worker", "observer")
+"""Processes whose names begin so take time stamps; when one of them is busy, its stamps are late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the rules look at. Numbers of the measure phase count reads too, because reads are load."""
+
+    counts: Counts
+    complete: Completeness
+    planned: int
+    sent: int
+    bound_drops: int
+    harness_drops: int
+    submit_lag_p99_ns: int | None
+    lags: int
+    resources: Sequence[ProcessResources]
+    incidents: Incidents
+    limits: Limits
+
+    @classmethod
+    def of(cls, trial: TrialInput, measured: MeasuredRows, counts: Counts, complete: Completeness) -> Evidence:
+        """Gather it from a trial."""
+        rows, inside = trial.rows, measured.inside
+        dropped = rows["outcome"] == Outcome.DROPPED
+        sent = inside & (rows["submitted_ns"] >= 0)
+        lags = np.sort(rows["submitted_ns"][sent] - measured.intended[sent])
+        causes = np.array(sorted(HARNESS_CAUSED_DROPS))
+        return cls(
+            counts=counts,
+            complete=complete,
+            planned=int(np.count_nonzero(inside)),
+            sent=len(lags),
+            bound_drops=int(np.count_nonzero(inside & dropped & (rows["error_class"] == ErrorClass.IN_FLIGHT_BOUND))),
+            harness_drops=int(np.count_nonzero(dropped & np.isin(rows["error_class"], causes))),
+            submit_lag_p99_ns=nearest_rank(lags, SHARES["p99"]) if len(lags) else None,
+            lags=len(lags),
+            resources=trial.resources,
+            incidents=trial.incidents,
+            limits=trial.limits,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict, and what the reader should know although it does not decide."""
+
+    verdict: Verdict
+    notes: list[str]
+
+
+def judge(evidence: Evidence) -> Judgement:
+    """Invalid when a rule is broken; undecided when none is, but one could not be tested; else valid."""
+    broken = [*_incidents(evidence.incidents), *_record(evidence), *_load(evidence), *_cpu(evidence)]
+    if broken:
+        return Judgement(Verdict(status="invalid", reasons=broken), _notes(evidence))
+    untested = _untested(evidence)
+    return Judgement(Verdict(status="undecided" if untested else "valid", reasons=untested), _notes(evidence))
+
+
+def _incidents(incidents: Incidents) -> list[str]:
+    reasons = []
+    if incidents.ledger_failure:
+        reasons.append(f"the ledger failed: {incidents.ledger_failure}; see its log, repair it and run again")
+    if incidents.worker_died:
+        reasons.append(f"a load worker died: {incidents.worker_died}; see events.jsonl and run again")
+    if incidents.observer_gap:
+        reasons.append(
+            f"the observer missed blocks: {incidents.observer_gap}; run again, with fewer workers if it lagged"
+        )
+    if incidents.partial:
+        reasons.append("the trial was interrupted before its end; run it again to the end")
+    return reasons
+
+
+def _record(evidence: Evidence) -> list[str]:
+    complete = evidence.complete
+    reasons = []
+    if complete.missing:
+        reasons.append(
+            f"{complete.missing:,} of {complete.planned:,} planned operations left no row, 0 are allowed; a worker's "
+            "last messages were lost: run again"
+        )
+    if complete.duplicates or complete.outside:
+        reasons.append(
+            f"{complete.duplicates:,} rows repeat an index and {complete.outside:,} lie outside the plan, 0 are "
+            "allowed; do not mix files of several trials"
+        )
+    if evidence.incidents.truncated_bytes:
+        reasons.append(
+            f"{evidence.incidents.truncated_bytes} bytes of half-written rows were left out, 0 are allowed; see why "
+            "the worker or the coordinator stopped while writing"
+        )
+    return reasons + conservation(evidence.counts, evidence.counts.planned)
+
+
+def _load(evidence: Evidence) -> list[str]:
+    limits = evidence.limits
+    if not evidence.planned:
+        return ["no operation was planned in the measure phase, at least 1 is needed; lengthen it or raise the rate"]
+    reasons = []
+    share = (evidence.sent + evidence.bound_drops) / evidence.planned
+    if share < limits.sent_share:
+        reasons.append(
+            f"the harness sent {share:.2%} of what was planned in the measure phase, at least {limits.sent_share:.0%} "
+            "is needed; lower the rate or add workers"
+        )
+    if evidence.harness_drops:
+        reasons.append(
+            f"the harness dropped {evidence.harness_drops:,} operations of its own fault (buffer empty or account "
+            "unavailable), 0 are allowed; add workers or accounts, or lower the rate"
+        )
+    lag = evidence.submit_lag_p99_ns
+    if lag is not None and lag > limits.submit_lag_p99_ns:
+        reasons.append(
+            f"submit lag p99 is {lag / NS_PER_MS:.2f} ms (nearest rank of {evidence.lags:,} sends), at most "
+            f"{limits.submit_lag_p99_ns / NS_PER_MS:g} ms is allowed; lower the rate, add workers, or free the machine"
+        )
+    return reasons
+
+
+def _cpu(evidence: Evidence) -> list[str]:
+    bound = evidence.limits.worker_cpu_percent
+    return [
+        f"{process.process} used {process.cpu_percent_mean:.0f} % of a core on average, below {bound:g} % is needed; "
+        "add workers or lower the rate"
+        for process in _stamping(evidence.resources)
+        if process.cpu_percent_mean >= bound
+    ]
+
+
+def _untested(evidence: Evidence) -> list[str]:
+    if any(process.process.startswith("worker") for process in _stamping(evidence.resources)):
+        return []
+    return [
+        "worker CPU was not sampled in the measure phase, so the bound of "
+        f"{evidence.limits.worker_cpu_percent:g} % could not be tested; lengthen the measure phase to some seconds"
+    ]
+
+
+def _notes(evidence: Evidence) -> list[str]:
+    notes = []
+    if 0 < evidence.lags < minimal_count("p99"):
+        notes.append(f"the submit-lag bound was tested on {evidence.lags:,} sends; below 1,000 its p99 is coarse")
+    if evidence.bound_drops:
+        notes.append(
+            f"{evidence.bound_drops:,} operations were not sent because the in-flight bound was full: the ledger did "
+            "not keep up"
+        )
+    if evidence.counts.unmatched_commits:
+        notes.append(f"{evidence.counts.unmatched_commits:,} transactions in blocks were not this run's; not counted")
+    return notes
+
+
+def _stamping(resources: Sequence[ProcessResources]) -> list[ProcessResources]:
+    return [
+        process
+        for process in resources
+        if process.role == "harness"
+        and process.phase == Phase.MEASURE
+        and process.process.startswith(STAMPING_PROCESSES)
+    ]

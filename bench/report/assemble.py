@@ -1,0 +1,192 @@
+"""From the rows of a bundle to the drawn page of one run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.model.phase import Outcome, Phase, PhaseSpan
+from bench.model.result import Result, Trial
+from bench.report import charts, run_page
+from bench.report import format as fmt
+from bench.report.figure import Chart
+from bench.report.series import OPEN, Distribution, Floats, Writes, distribution, finality_bands, quantile, timeline
+
+_NS_PER_S = 1_000_000_000
+_MOST_PROCESSES = 6
+_BYTES_PER_MB = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One process over one trial: seconds since the start signal, CPU in percent of one core, resident bytes."""
+
+    seconds: Floats
+    cpu_percent: Floats
+    rss_bytes: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class RunInput:
+    """What a run report is made from. `writes` and `usage` belong to the trial that is shown in detail."""
+
+    result: Result
+    scenario: str
+    environment: Mapping[str, object]
+    name: str
+    shown: Trial | None
+    writes: Writes | None
+    usage: Mapping[str, Usage]
+
+
+def assemble(run: RunInput) -> run_page.RunPage:
+    """The page with its charts drawn."""
+    result, shown = run.result, run.shown
+    return run_page.RunPage(
+        result=result,
+        shown=shown,
+        title=run_page.title(result),
+        subtitle=run_page.subtitle(result),
+        banners=run_page.banners(result),
+        lede=run_page.lede(result),
+        cards=run_page.cards(result) if result.trials else (),
+        shown_note=_shown_note(result, shown),
+        trials_note=_trials_note(result),
+        charts=_draw(run) if shown else run_page.RunCharts(),
+        latencies=run_page.latencies(shown) if shown else (),
+        lag_rows=_lag_rows(run),
+        funnel=run_page.funnel(result.trials),
+        reads=run_page.reads(result.trials),
+        errors=run_page.errors(result.trials),
+        ledger_rows=run_page.ledger_rows(result),
+        environment_rows=run_page.environment_rows(run.environment),
+        identity_rows=run_page.identity_rows(result),
+        command=shlex.join(result.command),
+        verify_commands="\n".join(f"python bench.py {verb} {shlex.quote(run.name)}" for verb in ("verify", "report")),
+        scenario=run.scenario,
+    )
+
+
+def phase_spans(trial: Trial) -> tuple[PhaseSpan, ...]:
+    """The phases of a trial in ns."""
+    return tuple(
+        PhaseSpan(Phase(part.phase), round(part.start_s * _NS_PER_S), round(part.end_s * _NS_PER_S))
+        for part in trial.phases
+    )
+
+
+def measured(trial: Trial, writes: Writes) -> Writes:
+    """The writes that were due in the measured part; all of them where no such part is recorded."""
+    span = next((part for part in trial.phases if part.phase == Phase.MEASURE), None)
+    return writes.between(span.start_s, span.end_s) if span else writes
+
+
+def finality_distribution(writes: Writes) -> Distribution:
+    """Finality latency with what never resolved as open-ended."""
+    return distribution(writes.finalized, writes.intended, writes.count(*OPEN))
+
+
+def _draw(run: RunInput) -> run_page.RunCharts:
+    if run.shown is None or run.writes is None:
+        return run_page.RunCharts(resources=_usage_charts(run.usage))
+    spans, end = phase_spans(run.shown), _end_s(run.shown, run.writes)
+    series = timeline(run.writes, end)
+    return run_page.RunCharts(
+        time=(charts.load_chart("load", series, spans), charts.in_flight_chart("in-flight", series, spans)),
+        latency=_present(
+            charts.latency_chart("latency", finality_bands(run.writes, end), spans),
+            _stage_distributions(measured(run.shown, run.writes)),
+        ),
+        resources=_usage_charts(run.usage),
+    )
+
+
+def _stage_distributions(writes: Writes) -> Chart | None:
+    committed = writes.committed_valid()
+    at_once = np.array_equal(committed, writes.finalized)
+    lines = {"Committed and final" if at_once else "Final": finality_distribution(writes)}
+    if not at_once:
+        lines["Committed"] = distribution(committed, writes.intended, writes.count(Outcome.UNRESOLVED))
+    lines |= {
+        "Accepted": distribution(writes.accepted_only(), writes.intended),
+        "Sent (submit lag)": distribution(writes.submitted, writes.intended),
+    }
+    reading = (
+        "Follow a line upwards: at 50 % half of the transactions were done, and each further step up is ten times rarer. "
+        "The dots mark p50, p90, p99 and p99.9 where there were enough samples. Further left is faster. "
+        "A line that ends low means that the rest never finished."
+    )
+    return charts.distribution_chart("ecdf", "How long it took, for which share", lines, reading)
+
+
+def _usage_charts(usage: Mapping[str, Usage]) -> tuple[Chart, ...]:
+    busiest = sorted(usage, key=lambda name: -float(usage[name].cpu_percent.mean()) if len(usage[name].seconds) else 0)
+    shown = busiest[:_MOST_PROCESSES]
+    rest = f" The {_MOST_PROCESSES} busiest of {len(busiest)} processes are drawn." if len(busiest) > len(shown) else ""
+    cpu = {name: (usage[name].seconds, usage[name].cpu_percent) for name in shown}
+    memory = {name: (usage[name].seconds, usage[name].rss_bytes / _BYTES_PER_MB) for name in shown}
+    return _present(
+        charts.usage_chart(
+            "cpu",
+            "Processor use",
+            f"percent of one core · {charts.SECONDS}",
+            cpu,
+            "A ledger process near the number of cores × 100 % is the bottleneck. A harness process above 85 % would make "
+            f"the measurement invalid.{rest}",
+        ),
+        charts.usage_chart(
+            "memory",
+            "Memory",
+            f"resident memory, MB · {charts.SECONDS}",
+            memory,
+            f"Level lines are good; a line that climbs all the time will end somewhere.{rest}",
+        ),
+    )
+
+
+def _lag_rows(run: RunInput) -> tuple[tuple[str, float | None, float | None], ...]:
+    if run.shown is None or run.writes is None:
+        return ()
+    writes = measured(run.shown, run.writes)
+    final = writes.finalized
+    due = [quantile(final, writes.intended, q) for q in (0.5, 0.99)]
+    sent = [quantile(final, writes.submitted, q) for q in (0.5, 0.99)]
+    late = [quantile(writes.submitted, writes.intended, q) for q in (0.5, 0.99)]
+    return (
+        ("the due time (used everywhere on this page)", due[0], due[1]),
+        ("the time of sending", sent[0], sent[1]),
+        ("submit lag alone", late[0], late[1]),
+    )
+
+
+def _end_s(trial: Trial, writes: Writes) -> float:
+    """Where the time axis ends: with the last thing that happened, not with an idle drain."""
+    last = max(int(stamps.max(initial=0)) for stamps in (writes.intended, writes.finalized, writes.committed))
+    offered = max((part.end_s for part in trial.phases if part.phase in (Phase.WARM_UP, Phase.MEASURE)), default=0.0)
+    return max(last / _NS_PER_S, offered, 0.1) * 1.001
+
+
+def _shown_note(result: Result, shown: Trial | None) -> str:
+    if shown is None:
+        return ""
+    if len(result.trials) == 1:
+        return "The one trial of this run."
+    return f"Trial {shown.trial} of {len(result.trials)}, the one with the median goodput. All trials are compared under “Trials”."
+
+
+def _trials_note(result: Result) -> str:
+    if len(result.trials) < run_page.INTERVAL_FROM_TRIALS:
+        return (
+            f"{fmt.trials(len(result.trials))}: below {run_page.INTERVAL_FROM_TRIALS} no interval is printed, because chance alone "
+            "can make a few repeats look alike or different."
+        )
+    goodput = fmt.interval(result.summary.goodput_per_s, "rate")
+    return f"Median goodput {fmt.rate(result.summary.goodput_per_s.median)}, interval {goodput}. One trial is one sample."
+
+
+def _present(*found: Chart | None) -> tuple[Chart, ...]:
+    return tuple(chart for chart in found if chart is not None)
+

@@ -1,0 +1,75 @@
+"""The words and the error classes of a report, for a reader who has never opened a terminal. The order is the order of first use."""
+
+from __future__ import annotations
+
+from bench.model.transaction import ErrorClass
+
+TERMS: tuple[tuple[str, str], ...] = (
+    ("Ledger", "The system under test: the shared book, and the computers (nodes) that keep it."),
+    ("Workload", "The kind of business that was simulated, for instance payments between accounts."),
+    ("Transaction", "One request that changes the book, such as one payment. Reads only look something up."),
+    ("Offered load", "How many transactions per second were due, by a timetable fixed before the run. The timetable never "
+     "waits for the ledger, as real customers would not."),
+    ("Goodput", "How many of our own transactions per second became valid and final. Refused, failed and unfinished ones "
+     "do not count."),
+    ("Finality", "The moment from which a transaction cannot be taken back, by the ledger's own rule (named in “The "
+     "ledger”)."),
+    ("Finality latency", "The time from the moment a transaction was due until it was final."),
+    ("Commit latency", "The time from the moment a transaction was due until it was seen, valid, in a block."),
+    ("Accept latency", "The time from the moment a transaction was due until the ledger said “received”."),
+    ("Submit lag", "How late our own load generator was in sending, compared with the timetable. If this is large, the "
+     "generator was the limit, not the ledger."),
+    ("Percentile (p50, p99, p99.9)", "p99 = 1.2 s means that 99 of 100 transactions took 1.2 s or less. p50 is the middle one. "
+     "“≥ 1.2 s” means that too many transactions never finished to know more. A dash with n is printed where there were "
+     "too few samples: p99 wants 1,000, p99.9 wants 10,000."),
+    ("Trial", "One repetition of the whole run, normally on a fresh, empty ledger. Trials, not single transactions, are "
+     "what an interval is computed from."),
+    ("Interval", "The range in which the true middle value lies with the stated confidence. It is printed only from 5 "
+     "trials on; below that chance alone can make two systems look different."),
+    ("Warm-up, measure, drain", "The first part of a trial is not measured, because systems start slowly. Then comes the "
+     "measured part. In the drain no new load is offered and open transactions get time to finish."),
+    ("Under way (in flight)", "Sent, and not yet final, failed or refused."),
+    ("Dropped", "Due by the timetable, but never sent, for the stated reason. A ledger that falls behind causes drops, "
+     "because the number under way is bounded."),
+    ("Rejected", "Sent, and refused by the ledger at once."),
+    ("Failed", "Written to the book, but as invalid. An expected refusal is one that the business rules ask for, such as a "
+     "payment from an empty account; it is counted apart."),
+    ("Unresolved", "Accepted or unanswered, and neither seen as final nor as failed before the drain ended."),
+    ("Valid, invalid", "Valid: the measurement itself can be trusted. Invalid: something in the measurement broke a rule, "
+     "so the figures must not be used. It does not say whether the ledger is good."),
+    ("Class of a ledger", "What a ledger protects against and how: faults it survives, how it stores data, who operates "
+     "it. A faster ledger of a weaker class is not a better ledger."),
+    ("Invariant", "A statement that must hold in the book after the run, such as “no money was created”."),
+    ("Bundle", "The folder with everything one run recorded. This page was made from it alone and can be made again."),
+)
+
+_MEANINGS = {
+    ErrorClass.IN_FLIGHT_BOUND: "not sent, because too many were already under way: the ledger fell behind",
+    ErrorClass.BUFFER_EMPTY: "not sent, because our generator had none ready: the harness was too slow",
+    ErrorClass.ACCOUNT_UNAVAILABLE: "not sent, because no sending account was free: the harness had too few",
+    ErrorClass.INTERRUPTED: "not sent, because the run was stopped",
+    ErrorClass.UNREACHABLE: "the node could not be reached",
+    ErrorClass.INVALID_TRANSACTION: "the node called the transaction malformed",
+    ErrorClass.SEQUENCE_TOO_LOW: "the sender's number was already used",
+    ErrorClass.SEQUENCE_GAP: "a number of the same sender before it was missing",
+    ErrorClass.UNDERPRICED: "the offered fee was too low",
+    ErrorClass.POOL_FULL: "the node's waiting room was full",
+    ErrorClass.INSUFFICIENT_FUNDS: "the sender could not pay",
+    ErrorClass.RATE_LIMITED: "the node limits how often it may be asked",
+    ErrorClass.UNAUTHORIZED: "the node asked for credentials",
+    ErrorClass.NODE_ERROR: "the node reported a fault of its own",
+    ErrorClass.METHOD_MISSING: "the node does not know this kind of request",
+    ErrorClass.REVERTED: "the contract undid it",
+    ErrorClass.OUT_OF_GAS: "it needed more computation than it was allowed",
+    ErrorClass.CONFLICT: "another transaction changed the same data first",
+    ErrorClass.BUSINESS_REFUSAL: "the business rules said no, as they should",
+    ErrorClass.INVALID_IN_BLOCK: "written to a block, but marked invalid",
+    ErrorClass.NOT_INCLUDED: "accepted, but in no block before the run ended",
+    ErrorClass.NO_ANSWER: "no answer came, and it was never seen again",
+    ErrorClass.STATUS_UNKNOWN: "in a block, but whether it was valid could not be read",
+    ErrorClass.ORPHANED: "in a block that the ledger later discarded",
+    ErrorClass.READ_REFUSED: "a look-up was refused",
+    ErrorClass.READ_TIMEOUT: "a look-up was not answered in time",
+}
+ERRORS = {error.label: meaning for error, meaning in _MEANINGS.items()}
+"""What each error class means, by its label."""

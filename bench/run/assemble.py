@@ -1,0 +1,142 @@
+"""From a trial's facts to its measured `Trial`: spool files joined with block status, host by host.
+
+No two hosts' clocks are ever subtracted: rows carry ns since their own host's start signal, and a row is joined with the
+blocks that its own host's observer saw.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.load.watch import STATUS_HEAD
+from bench.measure.inputs import Incidents, Limits, TrialInput
+from bench.measure.record import Blocks, Rows, join_statuses, read_blocks, read_rows
+from bench.measure.summary import summarise
+from bench.model.phase import Outcome, Phase, PhaseSpan
+from bench.model.record import BLOCK
+from bench.model.result import Trial
+from bench.model.transaction import ErrorClass
+from bench.model.workload import AuditInput
+from bench.monitors.summary import summarise as summarise_resources
+from bench.run.trial import TrialFacts, TrialRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """One trial as data: its measured values, and the rows and blocks they were made from."""
+
+    trial: Trial
+    rows: Rows
+    blocks: Blocks
+    phases: tuple[PhaseSpan, ...]
+
+
+def assemble(request: TrialRequest, facts: TrialFacts, limits: Limits) -> Assembled:
+    """Join, measure and judge. A trial that never started gives a trial of zero rows, invalid with its reason."""
+    spool = read_rows(facts.spool.glob("rows-*.bin"))
+    rows, hosts = spool.rows, _rows_by_host(spool.rows, facts.hosts)
+    every_block = []
+    for host, of_host in hosts.items():
+        blocks = _blocks(facts.spool, host)
+        part = rows[of_host]
+        join_statuses(part, blocks, dict(_statuses(facts.spool / f"statuses-{host}.bin")))
+        rows[of_host] = part
+        blocks["own"] = _own(part, blocks)
+        every_block.append(blocks)
+    blocks = every_block[0] if every_block else np.empty(0, BLOCK)
+    phases = phase_spans(request, facts)
+    partial = facts.interrupted or facts.failure is not None
+    trial = summarise(
+        TrialInput(
+            trial=request.trial,
+            seed=request.seed,
+            rows=rows,
+            blocks=blocks,
+            planned=len(rows) if partial else request.planned,
+            phases=phases,
+            operations=request.workload.operations,
+            examples={ErrorClass(code): messages for code, messages in facts.error_examples.items()},
+            resources=summarise_resources(facts.samples, phases, facts.start_ns) if facts.started else (),
+            limits=limits,
+            incidents=_incidents(facts, spool.truncated_bytes, partial),
+            fillers=facts.fillers,
+            fresh_ledger=request.ledger is not None,
+        )
+    )
+    return Assembled(trial, rows, blocks, phases)
+
+
+def phase_spans(request: TrialRequest, facts: TrialFacts) -> tuple[PhaseSpan, ...]:
+    """The trial's phases as they really were: setup before the start signal, the drain until nothing was open."""
+    end = max(facts.end_ns, 0)
+    measured_until = min(request.duration_ns, end) if facts.interrupted or facts.failure else request.duration_ns
+    return (
+        PhaseSpan(Phase.SETUP, -facts.setup_ns, 0),
+        PhaseSpan(Phase.WARM_UP, 0, min(request.warm_up_ns, measured_until)),
+        PhaseSpan(Phase.MEASURE, min(request.warm_up_ns, measured_until), measured_until),
+        PhaseSpan(Phase.DRAIN, measured_until, max(end, measured_until)),
+    )
+
+
+def audit_input(request: TrialRequest, rows: Rows) -> AuditInput:
+    """What the record says happened: outcomes of writes per operation."""
+    outcomes: dict[str, dict[str, int]] = defaultdict(dict)
+    writes = rows[rows["kind"] == 0]
+    pairs, counts = np.unique(np.stack([writes["operation"], writes["outcome"]]), axis=1, return_counts=True)
+    for (operation, outcome), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
+        outcomes[request.workload.operations[operation].name][Outcome(outcome).label] = count
+    return AuditInput(outcomes, request.accounts, request.parameters)
+
+
+def _incidents(facts: TrialFacts, truncated: int, partial: bool) -> Incidents:
+    failure = facts.failure
+    return Incidents(
+        worker_died=failure.what if failure is not None and facts.worker_died else "",
+        ledger_failure=failure.what if failure is not None and not facts.worker_died else "",
+        partial=partial,
+        truncated_bytes=truncated,
+    )
+
+
+def _rows_by_host(rows: Rows, hosts: Sequence[str]) -> Mapping[str, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Which rows came from which host; `hosts[w]` is worker w's."""
+    masks = {}
+    for host in dict.fromkeys(hosts):
+        workers = [worker for worker, at in enumerate(hosts) if at == host]
+        masks[host] = np.isin(rows["worker"], workers)
+    return masks
+
+
+def _blocks(spool: Path, host: str) -> Blocks:
+    path = spool / f"blocks-{host}.bin"
+    blocks = read_blocks(path) if path.exists() else np.empty(0, BLOCK)
+    orphans = spool / f"orphans-{host}.bin"
+    if orphans.exists():
+        blocks["orphaned"] = np.isin(blocks["ordinal"], np.fromfile(orphans, "<i4"))
+    return blocks
+
+
+def _statuses(path: Path) -> Iterator[tuple[int, bytes]]:
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    offset = 0
+    while offset + STATUS_HEAD.size <= len(data):
+        ordinal, count = STATUS_HEAD.unpack_from(data, offset)
+        offset += STATUS_HEAD.size
+        yield ordinal, data[offset : offset + count]
+        offset += count
+
+
+def _own(rows: Rows, blocks: Blocks) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """How many of our transactions each block holds."""
+    included = rows["block"][rows["block"] >= 0]
+    if not len(blocks):
+        return np.zeros(0, np.int64)
+    counts = np.bincount(included, minlength=int(blocks["ordinal"].max()) + 1)
+    return counts[blocks["ordinal"]]

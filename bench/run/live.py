@@ -1,0 +1,74 @@
+"""From workers' cumulative counters to one second of a run as people see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.model.clock import NS_PER_MS, NS_PER_S, monotonic_ns
+from bench.model.phase import Phase
+from bench.run.events import LiveView
+
+
+@dataclass(slots=True)
+class LiveCounts:
+    """Sums of the workers' last snapshots, and what they were a second ago."""
+
+    ledger: str
+    workload: str
+    trial: int
+    trials: int
+    warm_up_ns: int
+    duration_ns: int
+    total_planned: int
+    start_ns: int = 0
+    latest: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _before: tuple[float, int, int, int] = (0.0, 0, 0, 0)
+
+    def update(self, workers: Mapping[str, Mapping[str, Any]]) -> LiveView:
+        """Take new snapshots in and say what a watcher should see."""
+        self.latest.update(workers)
+        elapsed = (monotonic_ns() - self.start_ns) / NS_PER_S
+        planned = self.sum("planned") + self.sum("reads_issued")
+        submitted = self.sum("submitted") + self.sum("reads_issued")
+        committed = self.sum("finalized") - self.sum("failed") + self.sum("reads_answered")
+        before, self._before = self._before, (elapsed, planned, submitted, committed)
+        span = max(elapsed - before[0], 1e-3)
+        return LiveView(
+            ledger=self.ledger,
+            workload=self.workload,
+            trial=self.trial,
+            trials=self.trials,
+            phase=self._phase(elapsed * NS_PER_S),
+            elapsed_s=elapsed,
+            total_s=self.duration_ns / NS_PER_S,
+            planned=planned,
+            submitted=submitted,
+            committed=committed,
+            dropped=self.sum("dropped"),
+            errors=self.sum("rejected") + self.sum("failed") + self.sum("reads_failed"),
+            in_flight=self.sum("in_flight"),
+            offered_per_s=(planned - before[1]) / span,
+            submitted_per_s=(submitted - before[2]) / span,
+            committed_per_s=(committed - before[3]) / span,
+            submit_lag_max_ms=max((w["submit_lag_max_ns"] for w in self.latest.values()), default=0) / NS_PER_MS,
+        )
+
+    def sum(self, counter: str) -> int:
+        """A counter over all workers."""
+        return sum(int(worker[counter]) for worker in self.latest.values())
+
+    def error_examples(self) -> dict[int, list[str]]:
+        """Example messages per `ErrorClass` value, over all workers."""
+        merged: dict[int, list[str]] = {}
+        for worker in self.latest.values():
+            for code, messages in worker["examples"].items():
+                known = merged.setdefault(int(code), [])
+                known.extend(message for message in messages if message not in known)
+        return {code: messages[:3] for code, messages in merged.items()}
+
+    def _phase(self, elapsed_ns: float) -> Phase:
+        if elapsed_ns < self.warm_up_ns:
+            return Phase.WARM_UP
+        return Phase.MEASURE if elapsed_ns < self.duration_ns else Phase.DRAIN

@@ -1,0 +1,295 @@
+"""One trial: a fresh ledger, its preparation, the load, the drain, the audit. Reads like a table of contents.
+
+What comes out is facts on disk and in `TrialFacts`; numbers are made from them by `bench.measure`, so that a trial that
+went wrong leaves as much as one that went well.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.adapters.protocol import Adapter, Endpoint, Fixture, Setup
+from bench.ledgers.protocol import Ledger
+from bench.load.messages import TrialSpec
+from bench.model.clock import NS_PER_S, monotonic_ns
+from bench.model.errors import BenchError, LedgerError
+from bench.model.ledger import Network
+from bench.model.resources import ResourceSample
+from bench.model.transaction import ErrorClass
+from bench.model.workload import Parameter, Workload
+from bench.monitors.processes import ProcessMonitor
+from bench.run.children import LoadProcesses
+from bench.run.events import RunListener
+from bench.run.live import LiveCounts
+
+READY_DEADLINE_S = 180.0
+FINISH_DEADLINE_S = 60.0
+SETTLE_DEADLINE_S = 200.0
+BUFFER_S = 10
+LEAST_BUFFER = 2_000
+MOST_BUFFER = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRequest:
+    """All that is fixed before the trial starts. `planned` counts all arrivals, reads among them."""
+
+    ledger_name: str
+    workload: Workload
+    parameters: Mapping[str, Parameter]
+    adapter_name: str
+    endpoint: Endpoint | None  # None: the managed ledger says
+    ledger: Ledger | None
+    ledger_options: Mapping[str, object]
+    secrets: Mapping[str, str] = field(repr=False)
+    arrival: Mapping[str, Any]
+    seed: int
+    trial: int
+    trials: int
+    planned: int
+    duration_ns: int
+    warm_up_ns: int
+    drain_ns: int
+    workers: int
+    batch: int
+    linger_ns: int
+    accounts: int
+    lanes: int
+    max_lanes: int
+    in_flight: int
+
+
+@dataclass(slots=True)
+class TrialFacts:
+    """What happened. `failure` is the error that cut the trial short, `interrupted` says that a person did."""
+
+    spool: Path
+    network: Network | None = None
+    disclosed: Mapping[str, Any] = field(default_factory=dict)
+    capabilities: frozenset[str] = frozenset()
+    started: bool = False
+    start_ns: int = 0
+    setup_ns: int = 0
+    end_ns: int = 0
+    hosts: list[str] = field(default_factory=list)
+    fillers: int = 0
+    unsettled: int = 0
+    error_examples: dict[int, list[str]] = field(default_factory=dict)
+    samples: list[ResourceSample] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    failure: BenchError | None = None
+    interrupted: bool = False
+    worker_died: bool = False
+
+
+class TrialRunner:
+    """Runs one `TrialRequest` in `directory`. `interrupted` is asked about five times a second."""
+
+    def __init__(
+        self, plan: TrialRequest, directory: Path, listener: RunListener, interrupted: Callable[[], bool]
+    ) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._listener = listener
+        self._interrupted = interrupted
+        self._facts = TrialFacts(directory / "spool")
+        self._live = LiveCounts(
+            plan.ledger_name,
+            plan.workload.name,
+            plan.trial,
+            plan.trials,
+            plan.warm_up_ns,
+            plan.duration_ns,
+            plan.planned,
+        )
+        self._network: Network | None = None
+        self._load: LoadProcesses | None = None
+        self._adapter: Adapter | None = None
+        self._monitor = ProcessMonitor()
+
+    def run(self, new_adapter: Callable[[str], Adapter], audit: Callable[[Adapter, TrialFacts], None]) -> TrialFacts:
+        """The trial from ledger up to ledger down. `audit` is called while the drained ledger still runs."""
+        began = monotonic_ns()
+        try:
+            self._load = LoadProcesses(self._plan.workload.name, self._plan.workers, self._directory)
+            endpoint = self._ledger_up()
+            adapter = self._adapter = new_adapter(self._plan.adapter_name)
+            fixture = self._prepare(adapter, endpoint)
+            self._load.connect()
+            self._start(self._load, self._spec(endpoint, fixture))
+            self._facts.setup_ns = monotonic_ns() - began
+            self._measure(self._load)
+            self._finish(self._load, ErrorClass.BUFFER_EMPTY)
+            self._stop_load()
+            audit(adapter, self._facts)
+        except BenchError as error:
+            self._cut_short(error)
+        except _Interrupted:
+            self._facts.interrupted = True
+            self._salvage(ErrorClass.INTERRUPTED)
+        finally:
+            self._tear_down()
+        return self._facts
+
+    # --- the steps
+
+    def _ledger_up(self) -> Endpoint:
+        plan = self._plan
+        if plan.ledger is None:
+            assert plan.endpoint is not None
+            return plan.endpoint
+        self._listener.step(f"{plan.ledger_name}: starting a fresh ledger")
+        directory = self._directory / "ledger"
+        directory.mkdir()
+        network = plan.ledger.up(directory, plan.ledger_options, self._listener.step)
+        self._network = self._facts.network = network
+        for node in network.nodes:
+            if node.pid is not None:
+                self._monitor.add(node.name, "ledger", node.pid)
+        return Endpoint(network.endpoint, options=network.adapter_options)
+
+    def _prepare(self, adapter: Adapter, endpoint: Endpoint) -> Fixture:
+        plan = self._plan
+        self._listener.step(
+            f"{plan.ledger_name}: preparing {plan.accounts} accounts and the {plan.workload.name} workload"
+        )
+        adapter.open(endpoint)
+        self._facts.capabilities = adapter.capabilities
+        known = {**plan.secrets, **(self._network.secrets if self._network else {})}
+        setup = Setup(plan.workload, plan.parameters, plan.accounts, plan.planned, plan.seed, known)
+        fixture = adapter.prepare(setup)
+        self._facts.disclosed = fixture.disclosed
+        return fixture
+
+    def _spec(self, endpoint: Endpoint, fixture: Fixture) -> TrialSpec:
+        plan = self._plan
+        share = plan.planned / plan.workers
+        buffer = min(MOST_BUFFER, max(LEAST_BUFFER, int(BUFFER_S * share * NS_PER_S / plan.duration_ns)))
+        return TrialSpec(
+            token=secrets.token_hex(8),
+            adapter=plan.adapter_name,
+            url=endpoint.url,
+            headers=endpoint.headers,
+            options=endpoint.options,
+            timeout_s=endpoint.timeout_s,
+            fixture=asdict(fixture),
+            workload=plan.workload.name,
+            parameters=plan.parameters,
+            seed=plan.seed,
+            arrival=plan.arrival,
+            duration_ns=plan.duration_ns,
+            workers=plan.workers,
+            batch=plan.batch,
+            linger_ns=plan.linger_ns,
+            lanes=plan.lanes,
+            max_lanes=plan.max_lanes,
+            in_flight=plan.in_flight,
+            buffer=buffer,
+            drain_ns=plan.drain_ns,
+        )
+
+    def _start(self, load: LoadProcesses, spec: TrialSpec) -> None:
+        self._listener.step(f"{self._plan.ledger_name}: signing ahead, connecting {self._plan.workers} worker(s)")
+        load.tell("plan", spec=spec.to_wire())
+        ready = load.wait("ready", READY_DEADLINE_S, self._tick)
+        self._facts.hosts = ready["hosts"]
+        for name, pid in {**load.pids(), **ready["pids"]}.items():
+            self._monitor.add(name, "harness", pid)
+        self._monitor.start()
+        load.tell("start")
+        self._facts.start_ns = self._live.start_ns = load.wait("started", 30.0, self._tick)["start_ns"]
+        self._facts.started = True
+
+    def _measure(self, load: LoadProcesses) -> None:
+        """Watch until everything is drained and settled."""
+        plan = self._plan
+        deadline = self._facts.start_ns + plan.duration_ns + plan.drain_ns + int(SETTLE_DEADLINE_S * NS_PER_S)
+        drained = False
+        while monotonic_ns() < deadline:
+            self._tick()
+            event = load.next(0.2)
+            match event:
+                case None:
+                    continue
+                case {"event": "snapshot", "workers": workers}:
+                    self._listener.live(self._live.update(workers))
+                case {"event": "drained"}:
+                    drained = True
+                    self._facts.end_ns = monotonic_ns() - self._facts.start_ns
+                case {"event": "settled", "unsettled": unsettled}:
+                    self._facts.unsettled = unsettled
+                    return
+                case {"event": "worker_lost", "worker": worker}:
+                    self._facts.worker_died = True
+                    raise BenchError(f"worker {worker} died", remedy="see the trial's log; was it killed for memory?")
+        if not drained:
+            raise BenchError("the workers did not report the end of the drain", remedy="see the trial's log")
+
+    def _finish(self, load: LoadProcesses, cause: ErrorClass) -> None:
+        load.tell("finish", cause=int(cause))
+        while (event := load.next(FINISH_DEADLINE_S)) is not None and event["event"] != "finished":
+            if event["event"] == "snapshot":
+                self._listener.live(self._live.update(event["workers"]))
+        self._facts.fillers = self._live.sum("fillers")
+        self._facts.error_examples = self._live.error_examples()
+
+    # --- when it goes wrong
+
+    def _tick(self) -> None:
+        if self._interrupted():
+            raise _Interrupted
+        for node in self._network.nodes if self._network else ():
+            if node.pid is not None and not _running(node.pid):
+                raise LedgerError(
+                    f"node {node.name} of {self._plan.ledger_name} ended while it was under load",
+                    remedy="its log is in the bundle's events; check memory and disk",
+                )
+
+    def _cut_short(self, error: BenchError) -> None:
+        """Keep what was measured. A load process that fails because the node died blames the node."""
+        try:
+            self._tick()
+        except BenchError as cause:
+            error = cause
+        except _Interrupted:
+            self._facts.interrupted = True
+        self._facts.failure = error
+        self._salvage(ErrorClass.INTERRUPTED)
+
+    def _salvage(self, cause: ErrorClass) -> None:
+        if self._load is None or not self._facts.started:
+            return
+        self._facts.end_ns = self._facts.end_ns or monotonic_ns() - self._facts.start_ns
+        try:
+            self._finish(self._load, cause)
+        except BenchError:
+            pass  # the first failure is already recorded; the rows spooled so far stay
+
+    def _stop_load(self) -> None:
+        self._facts.samples = self._monitor.stop()
+        if self._load is not None:
+            self._load.stop()
+
+    def _tear_down(self) -> None:
+        self._stop_load()
+        if self._adapter is not None:
+            self._adapter.close()
+        if self._network is not None and self._plan.ledger is not None:
+            self._plan.ledger.down(self._network)
+
+
+class _Interrupted(Exception):
+    """A person pressed Ctrl-C."""
+
+
+def _running(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,1 @@
+"""Workloads: one folder each, with the Locust user class, the contract per ledger family, and the audit."""

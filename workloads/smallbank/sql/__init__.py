@@ -1,0 +1,1 @@
+"""`smallbank` on SQL ledgers: tables and stored procedures."""

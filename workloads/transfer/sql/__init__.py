@@ -1,0 +1,1 @@
+"""`transfer` on SQL ledgers: tables and stored procedures."""
