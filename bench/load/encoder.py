@@ -206,6 +206,7 @@ def main() -> None:
     start = msgpack.unpackb(sys.stdin.buffer.read())
     spec = TrialSpec.from_wire(start["spec"])
     connection = socket.socket(fileno=start["descriptor"])
+    connection.setblocking(True)  # the worker's end is gevent's, and left both unblocking
     adapter = registry.adapter(spec.adapter)
     adapter.open(spec.endpoint(), spec.prepared())
     try:

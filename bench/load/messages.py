@@ -110,7 +110,7 @@ class Item(NamedTuple):
     sequence it was signed; `filler` items consume a sequence number and are never load.
     """
 
-    index: int
+    plan_index: int
     due_ns: int
     operation: int
     kind: int

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 import gevent
-from locust import User, events, task
+from locust import User, events
+from locust import task as locust_task
 
 from bench.model.operation import Account, Operation
 from bench.model.workload import Parameter
@@ -25,8 +26,18 @@ if TYPE_CHECKING:
     from bench.load.engine import Engine
 
 Factory = Callable[[Any], Operation]
+F = TypeVar("F", bound=Factory)
 
 __all__ = ["LedgerUser", "task"]
+
+
+@overload
+def task(weight: F) -> F: ...
+@overload
+def task(weight: int) -> Callable[[F], F]: ...
+def task(weight: Any) -> Any:
+    """Locust's own `@task` or `@task(weight)`, typed for methods that return an `Operation`."""
+    return locust_task(weight)
 
 
 def _lane(user: LedgerUser) -> None:
@@ -38,7 +49,7 @@ def _lane(user: LedgerUser) -> None:
         gevent.sleep(60)
 
 
-class LedgerUser(User):  # type: ignore[misc]  # Locust is untyped
+class LedgerUser(User):
     """Subclass it, and write `@task(weight)` methods that return an `Operation`.
 
     In a task, `self.rng` is the seeded random source (the only one a task may use), `self.accounts` the number of
@@ -84,7 +95,7 @@ class LedgerUser(User):  # type: ignore[misc]  # Locust is untyped
         return Account(int(self.rng.random() * self.accounts))
 
 
-@events.init_command_line_parser.add_listener
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def _arguments(parser: Any, **_: Any) -> None:
     """Under plain `locust -f`; the environments of `bench run` have events of their own and never come here."""
     from bench.load import plain
@@ -92,7 +103,7 @@ def _arguments(parser: Any, **_: Any) -> None:
     plain.add_arguments(parser)
 
 
-@events.init.add_listener
+@events.init.add_listener  # type: ignore[untyped-decorator]
 def _install(environment: Any, runner: Any, **_: Any) -> None:
     from bench.load import plain
 

@@ -1,9 +1,9 @@
 """Latencies of what was intended inside the measure phase, all counted from the intended time.
 
-Which rows a latency is about, and which of them are censored (not seen by the end of the drain): submit lag has all that
-was sent, reads too, because the lag is the generator's own; accept has accepted writes, censored where no answer came;
-commit has valid writes, censored where unresolved; finality has final writes, censored where unresolved or committed but
-not yet final. Rejected and failed writes have none: a fast refusal is not a fast ledger.
+Which rows a latency is about, and which of them are censored (not seen by the end of the drain): submit lag has all
+that was sent, reads too, because the lag is the generator's own; accept has accepted writes, censored where no answer
+came; commit has valid writes, censored where unresolved; finality has final writes, censored where unresolved or
+committed but not yet final. Rejected and failed writes have none: a fast refusal is not a fast ledger.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class MeasuredRows:
         latencies = self.trial.rows[stamp][ended] - self.intended[ended]
         if censored is None:
             return percentiles(latencies)
-        return percentiles(latencies, self.trial.end_ns - self.intended[censored & self.inside])
+        waited = np.maximum(self.trial.end_ns - self.intended[censored & self.inside], 0)
+        return percentiles(latencies, waited)
 
     def finality(self, operation: int | None = None) -> Percentiles:
         """Finality latency of writes, of all operations or one."""

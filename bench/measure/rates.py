@@ -44,19 +44,16 @@ def block_window(stamps: NDArray[np.int64], measure: PhaseSpan) -> Window:
     and `STALL_SHARE` of the phase, the whole phase counts.
     """
     inside = np.sort(stamps[(stamps >= measure.start_ns) & (stamps <= measure.end_ns)])
-    whole = Window(measure.start_ns - 1, measure.end_ns - 1, 0)
     if len(inside) < FEWEST_BOUNDARIES:
-        return _noted(
-            whole, f"goodput is over the plain measure phase: {len(inside)} block boundaries lie in it, 3 are needed"
-        )
+        return _plain(measure, f"{len(inside)} block boundaries lie in it, {FEWEST_BOUNDARIES} are needed")
     first, last = int(inside[0]), int(inside[-1])
     edge = max(first - measure.start_ns, measure.end_ns - last)
     usual = float(np.median(np.diff(inside)))
     if last == first or edge > max(STALL_INTERVALS * usual, STALL_SHARE * (measure.end_ns - measure.start_ns)):
-        return _noted(
-            whole,
-            f"goodput is over the plain measure phase: no block came for {edge / NS_PER_S:.1f} s at an edge of it, "
-            f"while blocks usually come every {usual / NS_PER_S:.3f} s",
+        return _plain(
+            measure,
+            f"no block came for {edge / NS_PER_S:.1f} s at an edge of it, while blocks usually come every "
+            f"{usual / NS_PER_S:.3f} s",
         )
     return Window(first, last, len(inside) - 1)
 
@@ -64,6 +61,10 @@ def block_window(stamps: NDArray[np.int64], measure: PhaseSpan) -> Window:
 def rates(trial: TrialInput) -> tuple[Rates, str]:
     """Per second over the measure phase, and a note where goodput could not be aligned to blocks (else empty)."""
     measure = trial.measure
+    if measure.end_ns <= measure.start_ns:
+        return Rates(
+            offered_per_s=0, submitted_per_s=0, accepted_per_s=0, goodput_per_s=0
+        ), "the measure phase is empty"
     rows = trial.rows
     write = rows["kind"] == 0
     outcome = rows["outcome"]
@@ -71,7 +72,7 @@ def rates(trial: TrialInput) -> tuple[Rates, str]:
     window = block_window(chain, measure)
     length_s = (measure.end_ns - measure.start_ns) / NS_PER_S
     window_s = (window.end_ns - window.start_ns) / NS_PER_S
-    plain = Window(measure.start_ns - 1, measure.end_ns - 1, 0)
+    plain = _plain(measure)
     finalized = rows["finalized_ns"]
     return (
         Rates(
@@ -87,5 +88,7 @@ def rates(trial: TrialInput) -> tuple[Rates, str]:
     )
 
 
-def _noted(window: Window, note: str) -> Window:
-    return Window(window.start_ns, window.end_ns, window.blocks, note)
+def _plain(measure: PhaseSpan, reason: str = "") -> Window:
+    """[start, end) of the phase, which in whole nanoseconds is (start - 1, end - 1]."""
+    note = f"goodput is over the plain measure phase: {reason}" if reason else ""
+    return Window(measure.start_ns - 1, measure.end_ns - 1, 0, note)

@@ -242,6 +242,7 @@ class Result(_Part):
     ledger: LedgerPart
     workload: str
     scenario_sha256: str
+    load_sha256: str = ""  # equal for runs that may be compared: the scenario without name, target and trials
     seed: int
     trials: list[Trial]
     summary: Summary

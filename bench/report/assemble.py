@@ -12,21 +12,13 @@ from bench.model.phase import Outcome, Phase, PhaseSpan
 from bench.model.result import Result, Trial
 from bench.report import charts, run_page
 from bench.report import format as fmt
+from bench.report.comparison_charts import rates_chart, trials_chart
 from bench.report.figure import Chart
-from bench.report.series import OPEN, Distribution, Floats, Writes, distribution, finality_bands, quantile, timeline
+from bench.report.series import OPEN, Distribution, Usage, Writes, distribution, finality_bands, quantile, timeline
 
 _NS_PER_S = 1_000_000_000
 _MOST_PROCESSES = 6
 _BYTES_PER_MB = 1e6
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """One process over one trial: seconds since the start signal, CPU in percent of one core, resident bytes."""
-
-    seconds: Floats
-    cpu_percent: Floats
-    rss_bytes: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +182,48 @@ def _trials_note(result: Result) -> str:
 def _present(*found: Chart | None) -> tuple[Chart, ...]:
     return tuple(chart for chart in found if chart is not None)
 
+
+
+def compare_charts(workload: str, candidates: Mapping[str, RunInput]) -> tuple[Chart, ...]:
+    """The charts that put the candidates of one workload side by side, by label."""
+    goodput = {label: [t.rates.goodput_per_s for t in run.result.trials] for label, run in candidates.items()}
+    offered = next(iter(candidates.values())).result.summary.offered_per_s.median
+    drawn = {label: run for label, run in candidates.items() if run.shown is not None and run.writes is not None}
+    return _present(
+        trials_chart(f"{workload}-goodput", "What came through, every trial", "rate", goodput, offered),
+        trials_chart(f"{workload}-p99", "Time until final (p99), every trial", "milliseconds", _known_p99(candidates), None),
+        _overlaid_distributions(workload, drawn),
+        _overlaid_rates(workload, drawn),
+    )
+
+
+def _known_p99(candidates: Mapping[str, RunInput]) -> dict[str, list[float]]:
+    return {
+        label: [t.latency_ms.finality.p99 for t in run.result.trials if t.latency_ms.finality.p99 is not None]
+        for label, run in candidates.items()
+    }
+
+
+def _overlaid_distributions(workload: str, drawn: Mapping[str, RunInput]) -> Chart | None:
+    lines = {
+        label: finality_distribution(measured(run.shown, run.writes))
+        for label, run in drawn.items()
+        if run.shown is not None and run.writes is not None
+    }
+    reading = (
+        "Further left is faster. At 50 % half of the transactions were final; each further step up is ten times rarer. "
+        "A line that ends low means that the rest never finished."
+    )
+    return charts.distribution_chart(f"{workload}-ecdf", "Time until final, for which share", lines, reading)
+
+
+def _overlaid_rates(workload: str, drawn: Mapping[str, RunInput]) -> Chart | None:
+    series = {
+        label: timeline(run.writes, _end_s(run.shown, run.writes))
+        for label, run in drawn.items()
+        if run.shown is not None and run.writes is not None
+    }
+    if not series:
+        return None
+    lines = {label: found.finalized for label, found in series.items()}
+    return rates_chart(f"{workload}-rates", lines, next(iter(series.values())).offered)

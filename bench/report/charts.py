@@ -52,7 +52,7 @@ def load_chart(name: str, series: Timeline, phases: Sequence[PhaseSpan]) -> Char
         axis.stairs(offered.values, offered.edges_s, fill=True, color=MUTED, alpha=0.2, linewidth=0)
         for _, steps, colour, dash in reversed(lines):
             axis.stairs(steps.values, steps.edges_s, baseline=None, color=colour, linestyle=DASHES[dash])
-        _time_axis(axis, series.offered.edges_s, phases)
+        time_axis(axis, series.offered.edges_s, phases)
         axis.set_ylim(0, max(peak * 1.12, 1))
         thousands(axis.yaxis)
         svg = canvas.svg(alternative)
@@ -80,7 +80,7 @@ def in_flight_chart(name: str, series: Timeline, phases: Sequence[PhaseSpan]) ->
         axis = canvas.axes[0]
         axis.stairs(steps.values, steps.edges_s, fill=True, color=SERIES[0], alpha=0.3)
         axis.stairs(steps.values, steps.edges_s, baseline=None, color=SERIES[0], linewidth=1.6)
-        _time_axis(axis, steps.edges_s, phases)
+        time_axis(axis, steps.edges_s, phases)
         axis.set_ylim(0, max(peak * 1.15, 1))
         thousands(axis.yaxis)
         svg = canvas.svg(alternative)
@@ -111,7 +111,7 @@ def latency_chart(name: str, bands: Bands, phases: Sequence[PhaseSpan]) -> Chart
         if lost:
             at = centres[bands.unresolved > 0]
             axis.scatter(at, np.full(len(at), 0.97), marker="v", color=BAD, s=26, transform=axis.get_xaxis_transform())
-        _time_axis(axis, bands.edges_s, phases)
+        time_axis(axis, bands.edges_s, phases)
         svg = canvas.svg(alternative)
     keys = (Key("Half were faster (p50)", "s1"), Key("99 of 100 were faster (p99)", "s1", "dashed"))
     keys += (Key("50–90 of 100, 90–99 of 100", "s1", "band"), Key("Slowest", "s2", "mark"))
@@ -165,7 +165,7 @@ def usage_chart(name: str, title: str, unit: str, lines: Mapping[str, tuple[Floa
     with drawing(name, height=220) as canvas:
         axis = canvas.axes[0]
         for number, (seconds, values) in enumerate(shown.values()):
-            axis.plot(seconds, values, color=series_colour(number), linestyle=DASHES[number // len(SERIES) % len(DASHES)])
+            axis.plot(seconds, values, color=series_colour(number), linestyle=DASHES[number % len(DASHES)])
         ends = [float(seconds[-1]) for seconds, _ in shown.values()]
         axis.set_xlim(min(0.0, *(float(seconds[0]) for seconds, _ in shown.values()), 0.0), max(ends))
         axis.set_ylim(0, max(max(float(values.max()) for _, values in shown.values()) * 1.1, 1e-9))
@@ -173,12 +173,13 @@ def usage_chart(name: str, title: str, unit: str, lines: Mapping[str, tuple[Floa
         thousands(axis.yaxis)
         svg = canvas.svg(alternative)
     keys = tuple(
-        Key(label, variable(series_colour(n)), _DASH_NAMES[n // len(SERIES) % len(DASHES)]) for n, label in enumerate(shown)
+        Key(label, variable(series_colour(n)), _DASH_NAMES[n % len(DASHES)]) for n, label in enumerate(shown)
     )
     return Chart(title, unit, reading, alternative, svg, keys)
 
 
-def _time_axis(axis: Any, edges_s: Floats, phases: Sequence[PhaseSpan]) -> None:
+def time_axis(axis: Any, edges_s: Floats, phases: Sequence[PhaseSpan]) -> None:
+    """Seconds from 0 to the last edge, with the phases shaded and named."""
     end = float(edges_s[-1])
     axis.set_xlim(0, end)
     axis.set_xlabel(SECONDS)

@@ -62,8 +62,8 @@ def seconds(value: float | None) -> str:
 
 
 def size(value: float | None) -> str:
-    """Bytes with decimal prefixes."""
-    if value is None or not math.isfinite(value):
+    """Bytes with decimal prefixes; negative stands for "the machine does not tell"."""
+    if value is None or not math.isfinite(value) or value < 0:
         return UNKNOWN
     unit = 0
     while unit < len(_BYTE_UNITS) - 1 and abs(_significant(value)) >= 1_000:

@@ -57,6 +57,15 @@ class Writes:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """One process over one trial: seconds since the start signal, CPU in percent of one core, resident bytes."""
+
+    seconds: Floats
+    cpu_percent: Floats
+    rss_bytes: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Steps:
     """A step line: `values[i]` holds from `edges_s[i]` to `edges_s[i + 1]`."""
 

@@ -1,7 +1,7 @@
 """From a trial's facts to its measured `Trial`: spool files joined with block status, host by host.
 
-No two hosts' clocks are ever subtracted: rows carry ns since their own host's start signal, and a row is joined with the
-blocks that its own host's observer saw.
+No two hosts' clocks are ever subtracted: rows carry ns since their own host's start signal, and a row is joined with
+the blocks that its own host's observer saw.
 """
 
 from __future__ import annotations
@@ -138,5 +138,6 @@ def _own(rows: Rows, blocks: Blocks) -> np.ndarray[tuple[int], np.dtype[np.int64
     included = rows["block"][rows["block"] >= 0]
     if not len(blocks):
         return np.zeros(0, np.int64)
-    counts = np.bincount(included, minlength=int(blocks["ordinal"].max()) + 1)
-    return counts[blocks["ordinal"]]
+    size = int(blocks["ordinal"].max()) + 1
+    own: np.ndarray[tuple[int], np.dtype[np.int64]] = np.bincount(included, minlength=size)[blocks["ordinal"]]
+    return own

@@ -84,6 +84,8 @@ class LoadProcesses:
 
     def stop(self) -> None:
         """End everything: ask, wait, kill. Idempotent."""
+        if self._log.closed:
+            return
         try:
             self.tell("quit")
         except BenchError:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import yaml
 from pydantic import JsonValue
@@ -59,6 +60,16 @@ class Document:
             if (prefix := self.spelled.get(key[:length])) is not None:
                 return ".".join(map(str, prefix + key[length:]))
         return ".".join(map(str, key))
+
+    def value(self, key: Key) -> JsonValue:
+        """The value at a key; None if there is none."""
+        value: Any = self.data
+        for part in key:
+            try:
+                value = value[part]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return cast(JsonValue, value)
 
     def move(self, old: Key, new: Key) -> None:
         """The value at `old` now stands at `new`; the reader still knows it as `old`."""
@@ -135,7 +146,8 @@ def parse_value(text: str) -> JsonValue:
     node = _compose(text, "value")
     value = None if node is None else _Reader(document).read(node, ())
     if document.mistakes:
-        raise ConfigurationError(document.mistakes[0].removeprefix("value:1: "), remedy="quote it if it is text")
+        what, _, remedy = document.mistakes[0].removeprefix("value:1: ").rpartition("; ")
+        raise ConfigurationError(what, remedy=remedy)
     return value
 
 

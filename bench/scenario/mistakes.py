@@ -44,7 +44,7 @@ def note_mistakes(document: Document, error: ValidationError) -> None:
         if key in document.reported or details["type"] == "default_factory_not_called":
             continue  # it is, or it follows from, a mistake that is told already
         for at, what, remedy, show in _sentences(details, key):
-            document.add(at, what, remedy, _value_at(details["input"], at[len(key) :]) if show else None)
+            document.add(at, what, remedy, document.value(at) if show else None)
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -95,16 +95,6 @@ def _written_key(location: tuple[str | int, ...]) -> Key:
     if len(location) > 1 and location[0] == "arrival" and location[1] in _PROCESSES:
         return (location[0], *location[2:])
     return location
-
-
-def _value_at(value: Any, below: Key) -> object:
-    """The value that a mistake below the checked one is about; None if there is none."""
-    for part in below:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
 
 
 def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:

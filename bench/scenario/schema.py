@@ -34,7 +34,13 @@ _SCHEMES = ("http", "https", "ws", "wss", "unix")
 
 def _name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", value):
-        refuse([Mistake("is not a name", "use up to 80 letters, digits, '-', '_' and '.', beginning with a letter")])
+        refuse(
+            [
+                Mistake(
+                    "is not a name", "use up to 80 letters, digits, '-', '_' and '.', beginning with a letter or digit"
+                )
+            ]
+        )
     return value
 
 

@@ -51,7 +51,7 @@ def anvil_network(tmp_path: Path, **options: object) -> Iterator[AnvilNetwork]:
             if found := re.search(r"Listening on 127\.0\.0\.1:(\d+)", line):
                 port = int(found[1])
                 break
-        assert port and key, "anvil did not start"
+        assert port, "anvil did not start"
         drain = threading.Thread(target=lambda: [None for _ in process.stdout], daemon=True)
         drain.start()
         yield AnvilNetwork(f"http://127.0.0.1:{port}", key, process.pid)

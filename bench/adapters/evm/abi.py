@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from eth_abi import decode as abi_decode
-from eth_abi import encode as abi_encode
+from eth_abi.abi import decode as abi_decode
+from eth_abi.abi import encode as abi_encode
 from eth_abi.exceptions import DecodingError, EncodingError
 
 from bench.adapters.evm.keccak import keccak256
@@ -34,8 +34,7 @@ def snake_case(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function of a contract. `names` are its parameters in order, snake_case; `words` is None when any parameter
-    is dynamic."""
+    """One function of a contract. `names` are its parameters, snake_case; `words` is None when any is dynamic."""
 
     name: str
     selector: bytes
@@ -87,7 +86,9 @@ def parse_abi(abi: Sequence[JsonValue]) -> dict[str, Function]:
         function = _parse_function(entry)
         key = snake_case(function.name)
         if key in functions:
-            raise ConfigurationError("the contract has two functions of one name", value=key, remedy="rename one of them")
+            raise ConfigurationError(
+                "the contract has two functions of one name", value=key, remedy="rename one of them"
+            )
         functions[key] = function
     return functions
 

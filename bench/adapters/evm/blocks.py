@@ -16,8 +16,7 @@ from bench.model.transaction import Block, CommitEvent, Orphaned
 KEPT_BLOCKS = 4096
 """How many blocks back a reorganisation can be followed."""
 
-_YIELD_S = 0.2
-_SETTLE_S = 0.02
+_YIELD_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +32,15 @@ class ChainBlock:
 
 
 class BlockFollower:
-    """Turns heads into events. `follow` is a generator that owns watcher and fetcher: closing it stops their threads."""
+    """Turns heads into events. The generator `follow` owns watcher and fetcher: closing it stops their threads."""
 
     def __init__(self, rpc: Rpc, watcher: HeadWatcher, receipts: ReceiptFetcher) -> None:
         self._rpc = rpc
         self._watcher = watcher
         self._receipts = receipts
-        self._chain: OrderedDict[str, tuple[int, int]] = OrderedDict()  # block id → (height, ordinal or -1), oldest first
+        self._chain: OrderedDict[str, tuple[int, int]] = (
+            OrderedDict()
+        )  # block id → (height, ordinal or -1), oldest first
         self._next_ordinal = 0
         self._tip_height = -1
         self._tip_id = ""
@@ -54,11 +55,9 @@ class BlockFollower:
         self._receipts.start()
         try:
             while True:
-                settling = False
                 while settled := self._receipts.settled():
-                    settling = True
                     yield settled
-                head = self._watcher.next(_SETTLE_S if settling else _YIELD_S)
+                head = self._watcher.next(_YIELD_S)
                 if head is None:
                     yield None
                 else:
@@ -117,7 +116,7 @@ class BlockFollower:
         self._next_ordinal += 1
         self._remember(block, ordinal)
         if block.tx_ids:
-            self._receipts.add(ordinal, block.block_id, block.tx_ids)
+            self._receipts.add(ordinal, block.height, block.block_id, block.tx_ids)
         else:
             self._receipts.saw_empty_block()
         return Block(
@@ -159,7 +158,9 @@ def _parse(answer: JsonValue) -> ChainBlock:
             size_bytes=_number(answer.get("size")),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise LedgerError("the node's block cannot be read", value=str(answer)[:200], remedy="see the node's log") from error
+        raise LedgerError(
+            "the node's block cannot be read", value=str(answer)[:200], remedy="see the node's log"
+        ) from error
 
 
 def _number(value: JsonValue) -> int:

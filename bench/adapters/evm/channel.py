@@ -83,7 +83,9 @@ def parse_target(url: str, headers: Mapping[str, str]) -> Target:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     for name, value in headers.items():
         if any(character in name + value for character in "\r\n"):
-            raise ConfigurationError("a header may not contain a line break", value=name, remedy="check the header file")
+            raise ConfigurationError(
+                "a header may not contain a line break", value=name, remedy="check the header file"
+            )
     return Target(
         scheme=parts.scheme,
         host=parts.hostname,

@@ -184,7 +184,9 @@ def _constructor_arguments(artefact: Artefact, parameters: Mapping[str, Paramete
         if isinstance(entry, dict) and entry.get("type") == "constructor":
             function = next(iter(parse_abi([{**entry, "type": "function", "name": "constructor"}]).values()))
             return function.encode(_resolved(artefact.plan.constructor, parameters), _no_accounts)[4:]
-    raise ConfigurationError("setup.json gives constructor arguments, but the contract takes none", remedy="remove them")
+    raise ConfigurationError(
+        "setup.json gives constructor arguments, but the contract takes none", remedy="remove them"
+    )
 
 
 def _function(functions: Mapping[str, Function], name: str) -> Function:

@@ -1,7 +1,7 @@
 """Operations to ready-to-send JSON-RPC requests: after this, submitting only joins bytes.
 
-The request id is the last six bytes of the transaction hash (of a digest of the parameters, for a read): unique inside a
-batch without a counter, deterministic, and below 2^53 so that no node's JSON library rounds it.
+The request id is the last six bytes of the transaction hash (of a digest of the parameters, for a read): unique inside
+a batch without a counter, deterministic, and below 2^53 so that no node's JSON library rounds it.
 """
 
 from __future__ import annotations
@@ -60,9 +60,7 @@ class OperationEncoder:
     def filler(self, sender: int, sequence: int) -> Transaction:
         """A transfer of nothing to oneself."""
         signer = self._wallet[sender]
-        return self._finish(
-            self._codec.sign(signer.sign, sequence, self._transfer_head + signer.address, b"\x80\x80")
-        )
+        return self._finish(self._codec.sign(signer.sign, sequence, self._transfer_head + signer.address, b"\x80\x80"))
 
     def call_request(self, name: str, arguments: Mapping[str, object]) -> tuple[str, list[JsonValue]]:
         """Method and parameters of a read: a view function of the contract, or the native balance."""
@@ -121,7 +119,9 @@ class OperationEncoder:
         value = arguments.get(parameter)
         if type(value) is Account:
             return self._wallet.address(value.index)
-        raise ConfigurationError(f"{name} needs {parameter}: an account", value=dict(arguments), remedy="pass an Account")
+        raise ConfigurationError(
+            f"{name} needs {parameter}: an account", value=dict(arguments), remedy="pass an Account"
+        )
 
     def _known_reads(self) -> str:
         functions = self._contract.functions if self._contract else {}
@@ -141,6 +141,4 @@ def request_id(payload: bytes) -> int:
 
 def _request(tx_id: bytes, raw: bytes) -> bytes:
     number = int.from_bytes(tx_id[-6:], "big")
-    return (
-        f'{{"jsonrpc":"2.0","id":{number},"method":"eth_sendRawTransaction","params":["0x{raw.hex()}"]}}'.encode()
-    )
+    return f'{{"jsonrpc":"2.0","id":{number},"method":"eth_sendRawTransaction","params":["0x{raw.hex()}"]}}'.encode()

@@ -1,6 +1,6 @@
 """Money for derived accounts: what each needs, who has it already, and transfers from one key until all have enough.
 
-Every round asks the chain again, so funding that was cut short is resumed, and an account that has enough is left alone.
+The chain is asked first, so funding that was cut short is resumed, and an account that has enough is left alone.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.adapters.evm.channel import Channel
 from bench.adapters.evm.encoding import send_request
 from bench.adapters.evm.options import EvmOptions
 from bench.adapters.evm.rpc import Rpc
 from bench.adapters.evm.signing import Signer, TransactionCodec, value_and_data
 from bench.adapters.evm.submitting import submit
-from bench.adapters.evm.channel import Channel
 from bench.model.errors import LedgerError
-from bench.model.transaction import Accepted, Refusal, Unanswered
+from bench.model.transaction import Refusal
 
 WEI_PER_ETHER = 10**18
 _SEND_BATCH = 100
@@ -43,16 +43,19 @@ class Funding:
 
 def need_per_account(writes: int, accounts: int, gas: int, price_wei: int, value_wei: int) -> Need:
     """Each account can pay for twice its even share of all writes and ten more, each at the highest price and gas, and
-    is filled to twice that, so that the next run finds enough."""
+    is filled to half as much again, so that the next run finds enough.
+    """
     share = 2 * -(-writes // max(accounts, 1)) + 10
     least = share * (gas * price_wei + value_wei)
-    return Need(least, 2 * least)
+    return Need(least, least + least // 2)
 
 
 class Treasury:
     """One funding key: sends transactions one after another, with its own sequence numbers, and waits for them."""
 
-    def __init__(self, rpc: Rpc, channel: Channel, codec: TransactionCodec, signer: Signer, options: EvmOptions) -> None:
+    def __init__(
+        self, rpc: Rpc, channel: Channel, codec: TransactionCodec, signer: Signer, options: EvmOptions
+    ) -> None:
         self._rpc = rpc
         self._channel = channel
         self._codec = codec
@@ -99,7 +102,6 @@ class Treasury:
                         value=reply.message,
                         remedy="see docs/adapters/evm.md, refusals; a smaller funding_window helps a small pool",
                     )
-                assert isinstance(reply, Accepted | Unanswered)  # no answer: the wait below tells
         wait_until(
             lambda: self._rpc.hex_int("eth_getTransactionCount", [self.address, "latest"]) >= first + len(shapes),
             self._options.setup_timeout_s,
@@ -118,7 +120,9 @@ class Shape:
     data: bytes = b""
 
 
-def fund_accounts(rpc: Rpc, treasury: Treasury | None, addresses: Sequence[str], need: Need, gas: int, price: int) -> Funding:
+def fund_accounts(
+    rpc: Rpc, treasury: Treasury | None, addresses: Sequence[str], need: Need, gas: int, price: int
+) -> Funding:
     """Bring every account below `need.least` to `need.target`; `gas` and `price` are those of one transfer."""
     poor = _below(rpc, addresses, need.least)
     funded = len(poor)
@@ -127,9 +131,7 @@ def fund_accounts(rpc: Rpc, treasury: Treasury | None, addresses: Sequence[str],
     elif poor and treasury is not None:
         missing = sum(need.target - balance for _, balance in poor)
         treasury.require(missing + len(poor) * gas * price, f"to fund {funded} of {len(addresses)} accounts")
-        treasury.send_all(
-            [Shape(bytes.fromhex(address[2:]), gas, need.target - balance) for address, balance in poor]
-        )
+        treasury.send_all([Shape(bytes.fromhex(address[2:]), gas, need.target - balance) for address, balance in poor])
     if poor and (still := _below(rpc, [address for address, _ in poor], need.least)):
         raise LedgerError(
             f"{len(still)} accounts are still short after funding",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -18,6 +17,7 @@ from bench.adapters.evm.channel import NotSentError, Target
 from bench.adapters.evm.rpc import Rpc
 from bench.adapters.evm.ws import connect
 from bench.model.clock import monotonic_ns
+from bench.model.errors import LedgerError
 
 _SLOW_POLL_S = 2.0
 _RECONNECT_S = 1.0
@@ -33,24 +33,34 @@ class Head:
     observed_at_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Where to subscribe. `guessed`: the endpoint's own port may or may not speak WebSocket too (anvil's does), so that
+    a first failure settles it; an address that was given must answer.
+    """
+
+    target: Target
+    guessed: bool
+
+
 class HeadWatcher:
     """`next` gives heads in the order learnt. Owns a thread per source from `start` to `stop`."""
 
-    def __init__(self, rpc: Rpc, ws_target: Target | None, poll_interval_s: float, timeout_s: float) -> None:
+    def __init__(self, rpc: Rpc, subscription: Subscription, poll_interval_s: float, timeout_s: float) -> None:
         self._rpc = rpc
-        self._ws_target = ws_target
+        self._subscription = subscription
         self._poll_interval_s = poll_interval_s
         self._timeout_s = timeout_s
         self._heads: queue.SimpleQueue[Head | Exception] = queue.SimpleQueue()
         self._stopped = threading.Event()
         self._subscribed = threading.Event()
+        self._seen_subscription = False
         self._socket: websocket.WebSocket | None = None
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begin to listen."""
-        loops = [self._poll] if self._ws_target is None else [self._poll, self._listen]
-        for loop in loops:
+        for loop in (self._poll, self._listen):
             thread = threading.Thread(target=loop, name=f"evm-heads{loop.__name__}", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -70,7 +80,7 @@ class HeadWatcher:
         self._stopped.set()
         socket = self._socket
         if socket is not None:
-            socket.abort()
+            socket.abort()  # type: ignore[no-untyped-call]
         for thread in self._threads:
             thread.join(self._timeout_s + _RECONNECT_S)
 
@@ -96,29 +106,35 @@ class HeadWatcher:
         while not self._stopped.is_set():
             try:
                 self._subscribe()
-            except (OSError, NotSentError, websocket.WebSocketException):
+            except NotSentError as error:
+                if not self._seen_subscription:
+                    if not self._subscription.guessed:
+                        self._heads.put(LedgerError(str(error), remedy="check adapter option ws_url"))
+                    return
+            except (OSError, websocket.WebSocketException):
                 pass  # the poll carries on at its own interval until the subscription is back
             finally:
                 self._subscribed.clear()
-                if self._socket is not None:
-                    self._socket.shutdown()
-                    self._socket = None
             self._stopped.wait(_RECONNECT_S)
 
     def _subscribe(self) -> None:
-        assert self._ws_target is not None
-        self._socket = connection = connect(self._ws_target, self._timeout_s)
-        connection.settimeout(None)
-        connection.send(_SUBSCRIBE)
-        while not self._stopped.is_set():
-            frame = connection.recv()
-            stamp = monotonic_ns()
-            if not frame:
-                return
-            head = _head_of(frame, stamp)
-            if head is not None:
+        connection = connect(self._subscription.target, self._timeout_s)
+        try:
+            self._socket = connection
+            connection.settimeout(None)
+            connection.send(_SUBSCRIBE)
+            while not self._stopped.is_set():
+                frame = connection.recv()
+                stamp = monotonic_ns()
+                if not frame:
+                    return
                 self._subscribed.set()
-                self._heads.put(head)
+                self._seen_subscription = True
+                if (head := _head_of(frame, stamp)) is not None:
+                    self._heads.put(head)
+        finally:
+            self._socket = None
+            connection.shutdown()  # type: ignore[no-untyped-call]
 
 
 def _head_of(frame: str | bytes, stamp: int) -> Head | None:
@@ -128,15 +144,3 @@ def _head_of(frame: str | bytes, stamp: int) -> Head | None:
         return Head(int(result["number"], 16), str(result["hash"]), stamp)
     except (ValueError, KeyError, TypeError):
         return None  # the subscription's own confirmation
-
-
-def ws_target_of(target: Target, ws_url: Target | None) -> Target | None:
-    """Where to subscribe: the option, else the endpoint itself when it is a WebSocket, else the same port (anvil)."""
-    if ws_url is not None or target.websocket:
-        return ws_url or target
-    return None
-
-
-def headers_of(target: Target) -> Mapping[str, str]:
-    """What a second connection to the same node must carry."""
-    return target.headers

@@ -147,7 +147,8 @@ def _fill(connection: socket.socket, start: bytes, size: int) -> bytes:
 
 
 def _read_chunks(connection: socket.socket, data: bytes) -> bytes:
-    buffer, parts = bytearray(data), []
+    buffer = bytearray(data)
+    parts: list[bytes] = []
     while True:
         while (end := buffer.find(b"\r\n")) < 0:
             buffer += _more(connection)

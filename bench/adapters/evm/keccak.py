@@ -29,8 +29,8 @@ def fast_keccak256() -> Hash:
     Falls back to `keccak256` where the installed pycryptodome does not have the entry points or answers differently.
     """
     try:
-        candidate = _on_one_state(keccak._raw_keccak_lib._name)
-    except (AttributeError, OSError):
+        candidate = _on_one_state(vars(keccak)["_raw_keccak_lib"]._name)
+    except (AttributeError, KeyError, OSError):
         return keccak256
     probe = b"probe"
     agrees = candidate(probe) == keccak256(probe) and candidate(probe * 60) == keccak256(probe * 60)

@@ -1,4 +1,4 @@
-"""The adapter's own settings (`adapter:` of a scenario): parsed once, unknown keys refused with the nearest known one."""
+"""The adapter's own settings (`adapter:` of a scenario): unknown keys are refused with the nearest known one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from bench.model.errors import ConfigurationError
 
 
 class FeeOptions(BaseModel):
-    """`auto` follows the chain (dynamic fee where it has a base fee), `legacy` one flat price, `fixed` takes the numbers
-    given here. `headroom` multiplies the base fee found at setup. In the other policies `max_fee_gwei` is an upper bound."""
+    """`auto` follows the chain (dynamic fee where it has a base fee), `legacy` is a flat price, `fixed` these numbers.
+
+    `headroom` multiplies the base fee found at setup. In the policies that follow, `max_fee_gwei` is an upper bound.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,6 +50,7 @@ class EvmOptions(BaseModel):
     confirmations: int = Field(default=0, ge=0)
     gas_margin: float = Field(default=1.25, ge=1, le=10)
     poll_interval_s: float = Field(default=0.1, gt=0, le=60)
+    status_source: Literal["auto", "receipts", "traces"] = "auto"
     receipts_duty: float = Field(default=0.1, gt=0, le=1)
     setup_timeout_s: float = Field(default=120.0, gt=0)
     funding_window: int = Field(default=500, ge=1, le=10_000)

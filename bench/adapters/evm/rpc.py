@@ -62,7 +62,7 @@ class Rpc:
         answer = self._exchange(_request(number, method, params), [number])
         if not isinstance(answer, dict):
             raise self._nonsense(method, answer)
-        return _result(answer, self._nonsense)
+        return _result(answer)
 
     def batch(self, method: str, params: Sequence[Sequence[JsonValue]]) -> list[JsonValue]:
         """One result per element of `params`, in order; the first error ends it as a LedgerError."""
@@ -90,7 +90,7 @@ class Rpc:
             raise self._nonsense(method, answers)
         by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
         try:
-            return [_result(by_id[number], self._nonsense) for number in numbers]
+            return [_result(by_id[number]) for number in numbers]
         except RpcFault as fault:
             raise self._refused(method, fault) from fault
         except KeyError as missing:
@@ -140,7 +140,7 @@ def _request(number: int, method: str, params: Sequence[JsonValue]) -> bytes:
     return orjson.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)})
 
 
-def _result(answer: dict[str, JsonValue], nonsense: object) -> JsonValue:
+def _result(answer: dict[str, JsonValue]) -> JsonValue:
     error = answer.get("error")
     if isinstance(error, dict):
         code = error.get("code")

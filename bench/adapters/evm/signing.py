@@ -1,7 +1,7 @@
 """Accounts and signed transactions: keys derived from a salt, three transaction types, byte-identical to eth-account.
 
-What stays the same for all transactions of one sender and shape is serialised once; per transaction there are two hashes,
-one signature and a few concatenations. Nothing here knows JSON-RPC.
+What stays the same for all transactions of one sender and shape is serialised once; per transaction there are two
+hashes, one signature and a few concatenations. Nothing here knows JSON-RPC.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Wallet:
 
 
 class TransactionCodec:
-    """Serialises and signs for one chain, one transaction type and one fee level. One thread only (`fast_keccak256`)."""
+    """Serialises and signs for one chain, transaction type and fee level. One thread only (`fast_keccak256`)."""
 
     def __init__(self, chain_id: int, kind: TransactionType, fees: Fees) -> None:
         self.hash: Hash = fast_keccak256()

@@ -1,7 +1,7 @@
 """JSON-RPC over one WebSocket shared by all callers: answers come in any order and are matched by id.
 
-A reader thread (a greenlet in a patched process) starts with the first exchange. The same request may be under way twice
-(a resend, two identical reads), so waiters queue per id; equal requests have interchangeable answers.
+A reader thread (a greenlet in a patched process) starts with the first exchange. The same request may be under way
+twice (a resend, two identical reads), so waiters queue per id; equal requests have interchangeable answers.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class WsChannel:
         except (OSError, websocket.WebSocketException) as error:
             self._drop(connection, f"connection to {self._target.shown} lost: {error}")
         finally:
-            connection.shutdown()
+            connection.shutdown()  # type: ignore[no-untyped-call]
 
     def _deliver(self, frame: bytes) -> None:
         try:
@@ -121,7 +121,7 @@ class WsChannel:
             self._socket = None
             waiters = [waiter for queue in self._waiters.values() for waiter in queue]
             self._waiters.clear()
-        connection.abort()
+        connection.abort()  # type: ignore[no-untyped-call]
         for waiter in waiters:
             waiter.lost = reason
             waiter.done.set()
@@ -133,8 +133,12 @@ def connect(target: Target, timeout_s: float) -> websocket.WebSocket:
     scheme = "wss" if target.secure else "ws"
     try:
         return websocket.create_connection(
-            f"{scheme}://{target.authority}{target.path}", timeout=timeout_s, header=headers, suppress_origin=True,
-            enable_multithread=True, http_no_proxy=["*"],
+            f"{scheme}://{target.authority}{target.path}",
+            timeout=timeout_s,
+            header=headers,
+            suppress_origin=True,
+            enable_multithread=True,
+            http_no_proxy=["*"],
         )
     except (OSError, websocket.WebSocketException) as error:
         raise NotSentError(f"{target.shown} cannot be reached: {str(error).splitlines()[0]}") from error
@@ -143,5 +147,3 @@ def connect(target: Target, timeout_s: float) -> websocket.WebSocket:
 def _id_of(item: object) -> int:
     number = item.get("id") if isinstance(item, Mapping) else None
     return number if isinstance(number, int) else -1
-
-

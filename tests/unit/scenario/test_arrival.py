@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.scenario.arrival import (
@@ -23,6 +23,7 @@ from bench.scenario.arrival import (
 
 S = 1_000_000_000
 HOUR = 3600 * S
+relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 
 rates = st.floats(0.001, 3000).map(lambda rate: max(0.001, round(rate, 3)))
 rates_or_zero = st.one_of(st.just(0.0), rates)
@@ -34,7 +35,8 @@ bursts = st.builds(
 )
 ramps = st.builds(Ramp, rates_or_zero, rates_or_zero, lengths)
 sines = st.builds(lambda mean, share, period: Sine(mean, mean * share, period), rates, st.floats(0, 1), lengths)
-deterministic: st.SearchStrategy[ArrivalProcess] = st.one_of(constants, staircases, bursts, ramps, sines)
+piecewise = st.one_of(constants, staircases, bursts)
+deterministic: st.SearchStrategy[ArrivalProcess] = st.one_of(piecewise, ramps, sines)
 processes: st.SearchStrategy[ArrivalProcess] = st.one_of(deterministic, st.builds(Poisson, rates))
 durations = st.integers(1, 4 * S)
 seeds = st.integers(0, 2**53 - 1)
@@ -72,9 +74,7 @@ def test_planned_is_the_rate_times_the_time(process: ArrivalProcess, duration_ns
 
 
 def test_constant_arrivals_are_k_over_rate_without_drift_after_a_day() -> None:
-    last: np.ndarray = np.empty(0, np.int64)
-    for last in Constant(7).times(24 * HOUR, 0, 16_384):
-        pass
+    *_, last = Constant(7).times(24 * HOUR, 0, 16_384)
     k = 7 * 24 * 3600 - 1
     assert last[-1] == k * S // 7
 
@@ -97,12 +97,14 @@ def test_rates_at_a_time() -> None:
     assert [Sine(10, 5, 4 * S).rate_at(t * S) for t in range(4)] == pytest.approx([10, 15, 10, 5])
 
 
+@relaxed
 @given(deterministic, durations)
 def test_a_deterministic_schedule_has_exactly_the_planned_count(process: ArrivalProcess, duration_ns: int) -> None:
     times = schedule(process, duration_ns)
     assert len(times) == process.planned(duration_ns) == planned_count(process, duration_ns, 1)
 
 
+@relaxed
 @given(processes, durations, seeds)
 def test_times_are_ordered_and_inside_the_run(process: ArrivalProcess, duration_ns: int, seed: int) -> None:
     times = schedule(process, duration_ns, seed)
@@ -113,29 +115,63 @@ def test_times_are_ordered_and_inside_the_run(process: ArrivalProcess, duration_
         assert times[-1] < duration_ns
 
 
-@given(deterministic, durations)
-def test_the_kth_arrival_is_due_when_the_rate_integral_reaches_k(process: ArrivalProcess, duration_ns: int) -> None:
+@relaxed
+@given(piecewise, durations)
+def test_the_kth_arrival_is_the_last_instant_at_which_no_more_than_k_are_due(
+    process: ArrivalProcess, duration_ns: int
+) -> None:
     times = schedule(process, duration_ns)
     for k in {0, len(times) // 3, len(times) - 1} if len(times) else ():
-        due = int(times[k])
-        # planned(t) = ⌈R(t)⌉ counts what is due before t, independently of the inversion; 2 µs cover float rounding
-        assert process.planned(max(0, due - 2_000)) <= k
-        assert process.planned(due + 2_000 + duration_ns // 10**6) >= k + 1 or due + 2_000 >= duration_ns
+        due = int(times[k])  # planned(t) is ⌈R(t)⌉, summed in integers: R(due) ≤ k < R(due + 1)
+        assert process.planned(due) <= k < process.planned(due + 1)
 
 
-@settings(max_examples=50)
+@relaxed
+@given(ramps, durations)
+def test_a_ramp_is_inverted(ramp: Ramp, duration_ns: int) -> None:
+    times = schedule(ramp, duration_ns)
+    rising, holding = np.minimum(times, ramp.length_ns) / S, np.maximum(times - ramp.length_ns, 0) / S
+    slope = (ramp.end - ramp.start) / (ramp.length_ns / S)
+    integral = ramp.start * rising + slope * rising**2 / 2 + ramp.end * holding
+    assert np.abs(integral - np.arange(len(times))).max(initial=0) < 1e-5  # 3000/s × 2 ns and float rounding
+
+
+@relaxed
+@given(sines, durations)
+def test_a_sine_is_inverted(sine: Sine, duration_ns: int) -> None:
+    times = schedule(sine, duration_ns)
+    omega = 2 * np.pi / (sine.period_ns / S)
+    integral = sine.mean * times / S + sine.amplitude / omega * (1 - np.cos(omega * times / S))
+    assert np.abs(integral - np.arange(len(times))).max(initial=0) < 2e-5
+
+
+@relaxed
+@given(deterministic, durations)
+def test_planned_is_the_integral_of_the_rate(process: ArrivalProcess, duration_ns: int) -> None:
+    cells = 4000
+    middles = [(2 * cell + 1) * duration_ns // (2 * cells) for cell in range(cells)]
+    seen = [process.rate_at(t) for t in middles]
+    jumps = sum(abs(after - before) for before, after in pairwise(seen)) + max(seen)
+    cell_s = duration_ns / S / cells
+    assert abs(process.planned(duration_ns) - sum(seen) * cell_s) <= 1 + jumps * cell_s + 1e-3
+
+
+@settings(relaxed, max_examples=50)
 @given(processes, durations, seeds, st.integers(1, 300))
 def test_chunks_do_not_change_the_schedule(process: ArrivalProcess, duration_ns: int, seed: int, chunk: int) -> None:
     duration_ns //= 4
     assert (schedule(process, duration_ns, seed, chunk) == schedule(process, duration_ns, seed)).all()
 
 
+@relaxed
 @given(processes, durations, seeds, st.integers(1, 9), st.integers(1, 2000))
 def test_shards_are_together_exactly_the_schedule(
     process: ArrivalProcess, duration_ns: int, seed: int, workers: int, chunk: int
 ) -> None:
     whole = schedule(process, duration_ns, seed)
-    parts = [part for w in range(workers) for part in shard(intended_times(process, duration_ns, seed, chunk), w, workers)]
+    parts = [
+        part for w in range(workers) for part in shard(intended_times(process, duration_ns, seed, chunk), w, workers)
+    ]
     assert all(len(indices) == len(times) > 0 for indices, times in parts)
     indices = np.concatenate([np.empty(0, np.uint64), *(i for i, _ in parts)])
     times = np.concatenate([np.empty(0, np.int64), *(t for _, t in parts)])
@@ -161,21 +197,21 @@ def test_poisson_recovers_its_rate_and_its_variance() -> None:
     assert 0.7 < per_second.var() / per_second.mean() < 1.3  # index of dispersion 1; sd of the estimate is 0.1
 
 
+POISSON_SEED_1 = [460449, 1070194, 2896532, 3364791]
+
+
 def test_poisson_is_the_same_for_a_seed_everywhere_and_other_for_another() -> None:
     assert schedule(Poisson(1000), S, seed=1).tolist()[:4] == POISSON_SEED_1
     assert schedule(Poisson(1000), S, seed=2).tolist()[:4] != POISSON_SEED_1
 
 
-POISSON_SEED_1 = [0, 0, 0, 0]
-
-
-@pytest.mark.parametrize("make", [lambda: Constant(3000), lambda: Sine(3000, 1000, 60 * S), lambda: Ramp(1, 6000, HOUR)])
-def test_a_long_schedule_comes_in_small_pieces(make: Callable[[], ArrivalProcess]) -> None:
-    chunks = intended_times(make(), HOUR, 1)
+@pytest.mark.parametrize("process", [Constant(3000), Sine(3000, 1000, 60 * S), Ramp(1, 6000, HOUR), Poisson(3000)])
+def test_a_long_schedule_comes_in_small_pieces(process: ArrivalProcess) -> None:
+    chunks = intended_times(process, HOUR, 1)
     assert all(len(next(chunks)) == 16_384 for _ in range(5))
 
 
 def test_a_process_at_the_highest_rate_stays_exact() -> None:
-    last = list(Constant(1_000_000).times(S // 10, 0, 16_384))[-1]
+    *_, last = Constant(1_000_000).times(S // 10, 0, 16_384)
     assert last[-1] == 99_999_000
     assert schedule(Constant(999_999.999999), S // 100)[-1] == 9_999 * 10**15 // 999_999_999_999

@@ -56,7 +56,9 @@ def test_what_is_no_duration_is_refused(written: object, says: str) -> None:
         parse_duration(written)
 
 
-@pytest.mark.parametrize(("ns", "text"), [(0, "0s"), (90_000_000_000, "90s"), (120_000_000_000, "2m"), (1_500_000, "1500us")])
+@pytest.mark.parametrize(
+    ("ns", "text"), [(0, "0s"), (90_000_000_000, "90s"), (120_000_000_000, "2m"), (1_500_000, "1500us")]
+)
 def test_a_duration_is_written_in_the_largest_exact_unit(ns: int, text: str) -> None:
     assert format_duration(ns) == text
 

@@ -1,0 +1,147 @@
+"""Ledgers that outlive the command that started them: what `ledgers up` leaves behind for `status` and `down`.
+
+One directory per ledger name in the user's state directory holds the node's data and `running.json`. A process is the
+one we started only if its start time says so as well.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from bench.ledgers.lock import locked
+from bench.ledgers.process import ProcessId, outliving, recorded
+from bench.ledgers.protocol import Ledger, Progress
+from bench.model.clock import utc_now
+from bench.model.errors import ConfigurationError, LedgerError
+from bench.model.ledger import Network
+
+_KEY = "funding_key"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningLedger:
+    """A ledger that was left running. `key_file` holds its funding key, if it has one, for `run --key-file`."""
+
+    started_at: str
+    network: Network
+    processes: tuple[ProcessId, ...]
+    key_file: Path | None = None
+
+    def running(self) -> bool:
+        """True while every node process that was started still runs."""
+        return all(process.running() for process in self.processes)
+
+
+_FORMAT = TypeAdapter(RunningLedger)
+
+
+def state_directory() -> Path:
+    """`$BENCH_STATE`, else `ledger-bench` in `$XDG_STATE_HOME`, else in `~/.local/state`. Not created by asking."""
+    if own := os.environ.get("BENCH_STATE"):
+        return Path(own).expanduser().absolute()
+    shared = os.environ.get("XDG_STATE_HOME")
+    return (Path(shared) if shared else Path.home() / ".local" / "state") / "ledger-bench"
+
+
+def left_running() -> list[RunningLedger]:
+    """Every ledger that was left and not stopped, by name, also those whose nodes have ended by themselves."""
+    names = sorted(path.parent.name for path in state_directory().glob("ledgers/*/running.json"))
+    return [found for name in names if (found := find(name)) is not None]
+
+
+def find(name: str) -> RunningLedger | None:
+    """What was left under this ledger name."""
+    try:
+        return _FORMAT.validate_json(_state_file(name).read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise LedgerError(
+            f"the record of the running {name} cannot be read",
+            value=str(_state_file(name)),
+            remedy="end its processes by hand and delete the file",
+        ) from error
+
+
+def leave_running(ledger: Ledger, options: Mapping[str, object], progress: Progress) -> RunningLedger:
+    """Start fresh nodes that stay when this process ends. Raises ConfigurationError when the ledger is up already, or
+    when its nodes are no processes of their own.
+    """
+    name = ledger.info.name
+    with locked(_directory(name).with_suffix(".lock")):
+        present = find(name)
+        if present is not None and present.running():
+            raise ConfigurationError(
+                f"{name} is up already", value=present.network.endpoint, remedy=f"`bench.py ledgers down {name}` first"
+            )
+        if present is not None:
+            _end(ledger, present)
+        directory = _directory(name) / "nodes"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True, mode=0o700)
+        with outliving():
+            network = ledger.up(directory, options, progress)
+        try:
+            left = _describe(network)
+            _write(_state_file(name), _FORMAT.dump_json(left, indent=1))
+        except BaseException:
+            ledger.down(network)
+            raise
+    return left
+
+
+def end(ledger: Ledger) -> bool:
+    """Stop what was left of this ledger; False when nothing was."""
+    name = ledger.info.name
+    with locked(_directory(name).with_suffix(".lock")):
+        present = find(name)
+        if present is not None:
+            _end(ledger, present)
+    return present is not None
+
+
+def _end(ledger: Ledger, present: RunningLedger) -> None:
+    for node in present.network.nodes:
+        if node.data_directory is not None and (process := recorded(node.data_directory, node.name)):
+            process.stop()
+    ledger.down(present.network)
+    if present.key_file is not None:
+        present.key_file.unlink(missing_ok=True)
+    _state_file(ledger.info.name).unlink(missing_ok=True)
+
+
+def _describe(network: Network) -> RunningLedger:
+    found = [ProcessId.of(node.pid) if node.pid is not None else None for node in network.nodes]
+    processes = tuple(process for process in found if process is not None)
+    if len(processes) < len(found) or not processes or os.getpid() in {process.pid for process in processes}:
+        raise ConfigurationError(
+            f"{network.ledger} has no process of its own that could stay",
+            remedy=f"use it inside a run: `bench.py run --ledger {network.ledger} …`",
+        )
+    key = network.secrets.get(_KEY)
+    key_file = None if key is None else _directory(network.ledger) / "funding.key"
+    if key is not None and key_file is not None:
+        _write(key_file, f"{key}\n".encode())
+    return RunningLedger(utc_now().isoformat(timespec="seconds"), network, processes, key_file)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """For the user's eyes only: it may hold a key."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def _directory(name: str) -> Path:
+    return state_directory() / "ledgers" / name
+
+
+def _state_file(name: str) -> Path:
+    return _directory(name) / "running.json"

@@ -1,0 +1,276 @@
+"""What a comparison page says, in words and rows. One section per workload, one column per candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.model.result import Result
+from bench.report import format as fmt
+from bench.report import judgement, run_page
+from bench.report.figure import Chart
+from bench.report.judgement import METRICS, Candidate, PairVerdict
+from bench.report.run_page import Banner
+from bench.stats.interval import FEWEST_TRIALS
+
+_KEPT_UP = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One value of a candidate, with what stands below it."""
+
+    text: str
+    below: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a side-by-side table; `verdicts` are the statements on its differences, if any are made."""
+
+    name: str
+    cells: tuple[Cell, ...]
+    verdicts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One workload: the candidates side by side."""
+
+    workload: str
+    labels: tuple[str, ...]
+    load: str
+    rows: tuple[Row, ...]
+    details: tuple[Row, ...]
+    verdicts: tuple[PairVerdict, ...]
+    charts: tuple[Chart, ...]
+    observations: tuple[str, ...]
+    commands: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonPage:
+    """Everything the comparison's templates print."""
+
+    title: str
+    subtitle: str
+    banners: tuple[Banner, ...]
+    lede: str
+    sections: tuple[Section, ...]
+    class_labels: tuple[str, ...]
+    class_rows: tuple[tuple[str, tuple[str, ...]], ...]
+    cannot: tuple[str, ...]
+    hardware: tuple[tuple[str, str], ...]
+    across_classes: bool
+    bench_version: str
+
+
+def section(
+    workload: str, candidates: Sequence[Candidate], verdicts: tuple[PairVerdict, ...], charts: tuple[Chart, ...]
+) -> Section:
+    """The section of one workload."""
+    first = candidates[0].result
+    return Section(
+        workload=workload,
+        labels=tuple(candidate.label for candidate in candidates),
+        load=_load_words(first),
+        rows=_headline_rows(candidates, verdicts),
+        details=_detail_rows(candidates),
+        verdicts=verdicts,
+        charts=charts,
+        observations=_observations(candidates),
+        commands=tuple((candidate.label, candidate.result.run_id) for candidate in candidates),
+    )
+
+
+def page(sections: Sequence[Section], groups: Sequence[Sequence[Candidate]], across_classes: bool) -> ComparisonPage:
+    """The whole page; `groups` are the candidates of each section."""
+    everyone = [candidate for group in groups for candidate in group]
+    ledgers = tuple(dict.fromkeys(candidate.label for candidate in everyone))
+    classes = _classes(everyone)
+    verdicts = [verdict for part in sections for verdict in part.verdicts]
+    return ComparisonPage(
+        title=f"{fmt.listed(ledgers)} compared",
+        subtitle=" · ".join((f"workload {fmt.listed([part.workload for part in sections])}", _trials_words(everyone))),
+        banners=_banners(everyone, classes, verdicts, across_classes),
+        lede=_lede(sections, verdicts),
+        sections=tuple(sections),
+        class_labels=ledgers,
+        class_rows=classes,
+        cannot=_cannot(everyone, classes, across_classes),
+        hardware=tuple((fmt.words(name), value) for name, value in everyone[0].hardware.items()),
+        across_classes=across_classes,
+        bench_version=everyone[0].result.bench_version,
+    )
+
+
+def _headline_rows(candidates: Sequence[Candidate], verdicts: Sequence[PairVerdict]) -> tuple[Row, ...]:
+    rows = [_validity_row(candidates), _plain_row("Offered load", candidates, lambda r: fmt.rate(r.summary.offered_per_s.median))]
+    for metric in METRICS:
+        cells = tuple(
+            Cell(judgement.shown_value(candidate.result, metric), judgement.shown_interval(candidate.result, metric))
+            for candidate in candidates
+        )
+        said = tuple(verdict.text for verdict in verdicts if verdict.metric == metric)
+        rows.append(Row(metric.name, cells, said))
+    rows.append(_plain_row("Went wrong", candidates, _wrong))
+    return tuple(rows)
+
+
+def _detail_rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
+    """Counts over all trials, and resources and latencies of the trial shown in detail."""
+
+    def counted(name: str) -> Callable[[Result], str]:
+        return lambda result: fmt.count(int(getattr(run_page.total_counts(result.trials), name)))
+
+    def latency(key: str) -> Callable[[Result], str]:
+        return lambda result: run_page.headline_latency(result, key)
+
+    names = ("planned", "dropped", "submitted", "rejected", "accepted", "committed", "finalized", "failed", "failed_expected")
+    rows = [_plain_row(f"{fmt.words(name).capitalize()}, all trials", candidates, counted(name)) for name in names]
+    rows.append(_plain_row("Unresolved, all trials", candidates, counted("unresolved")))
+    rows += [_plain_row(f"Time until final, {label}", candidates, latency(key)) for key, label in _MORE]
+    rows += [
+        _plain_row("Time between blocks (median)", candidates, _block_interval),
+        _plain_row("Ledger CPU, mean in the measured part", candidates, lambda result: _ledger_use(result, "cpu")),
+        _plain_row("Ledger memory, peak", candidates, lambda result: _ledger_use(result, "rss")),
+        _plain_row("Ledger bytes written per valid transaction", candidates, lambda result: _ledger_use(result, "written")),
+        _plain_row("Invariants of the book", candidates, _invariants),
+        _plain_row("Run", candidates, lambda result: result.run_id),
+    ]
+    return tuple(rows)
+
+
+_MORE = (("p90", "p90"), ("p95", "p95"), ("p999", "p99.9"), ("max", "slowest"))
+
+
+def _plain_row(name: str, candidates: Sequence[Candidate], text: Callable[[Result], str]) -> Row:
+    return Row(name, tuple(Cell(text(candidate.result)) for candidate in candidates))
+
+
+def _validity_row(candidates: Sequence[Candidate]) -> Row:
+    cells = []
+    for candidate in candidates:
+        status = candidate.result.summary.verdict.status
+        partial = ", cut short" if candidate.result.partial else ""
+        cells.append(Cell(status + partial, fmt.trials(len(candidate.result.trials)), "ok" if status == "valid" else "fault"))
+    return Row("Measurement", tuple(cells))
+
+
+def _wrong(result: Result) -> str:
+    counts = run_page.total_counts(result.trials)
+    bad = run_page.trouble(counts)
+    return f"{fmt.count(bad)} of {fmt.count(counts.planned)}" if bad else f"nothing in {fmt.count(counts.planned)}"
+
+
+def _block_interval(result: Result) -> str:
+    trial = run_page.shown_trial(result)
+    interval = trial.blocks.interval_s_median if trial else None
+    return fmt.milliseconds(None if interval is None else 1e3 * interval)
+
+
+def _ledger_use(result: Result, what: str) -> str:
+    trial = run_page.shown_trial(result)
+    parts = [part for part in trial.resources if part.role == "ledger"] if trial else []
+    measured = [part for part in parts if part.phase == "measure"]
+    if trial is None or not measured:
+        return fmt.UNKNOWN
+    if what == "cpu":
+        return f"{fmt.number(sum(part.cpu_percent_mean for part in measured))}{fmt.NBSP}% of one core"
+    if what == "rss":
+        peaks = {part.process: max(p.rss_bytes_max for p in parts if p.process == part.process) for part in parts}
+        return fmt.size(sum(peaks.values()))
+    written = sum(part.write_bytes for part in parts if part.phase in ("warm_up", "measure", "drain"))
+    known = trial.counts.committed and all(part.write_bytes >= 0 for part in parts)
+    return fmt.size(written / trial.counts.committed) if known else fmt.UNKNOWN
+
+
+def _invariants(result: Result) -> str:
+    found = [invariant.status for invariant in result.audit.invariants]
+    if not found:
+        return "none stated"
+    return ", ".join(f"{found.count(status)} {status}" for status in ("held", "broken", "not checked") if status in found)
+
+
+def _load_words(result: Result) -> str:
+    trial = run_page.shown_trial(result)
+    spans = [part.end_s - part.start_s for part in trial.phases if part.phase == "measure"] if trial else []
+    length = f" for {fmt.seconds(spans[0])} after the warm-up" if spans else ""
+    return f"{fmt.number(result.summary.offered_per_s.median)} transactions per second, the same for each candidate{length}."
+
+
+def _observations(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    """What the reader should see before reading differences into the figures."""
+    shares = []
+    for candidate in candidates:
+        rates = [(trial.rates.goodput_per_s + trial.rates.expected_refusals_per_s, trial.rates.offered_per_s) for trial in candidate.result.trials]
+        shares.append(min((through / offered for through, offered in rates if offered), default=0.0))
+    if shares and min(shares) >= _KEPT_UP:
+        return (
+            "All candidates kept up with this load, so their goodput is the load itself and says nothing about their "
+            "limits. The waiting times can be compared; for limits, repeat with a higher load.",
+        )
+    behind = [candidate.label for candidate, share in zip(candidates, shares, strict=True) if share < _KEPT_UP]
+    return (f"{fmt.listed(behind)} did not keep up with this load.",)
+
+
+def _classes(everyone: Sequence[Candidate]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    first = {candidate.label: candidate for candidate in reversed(everyone)}
+    labels = dict.fromkeys(candidate.label for candidate in everyone)
+    return judgement.class_differences([first[label] for label in labels])
+
+
+def _banners(
+    everyone: Sequence[Candidate], classes: Sequence[object], verdicts: Sequence[PairVerdict], across: bool
+) -> tuple[Banner, ...]:
+    out = []
+    for candidate in everyone:
+        verdict = candidate.result.summary.verdict
+        if verdict.status != "valid" or candidate.result.partial:
+            name = f"{candidate.label}, workload {candidate.result.workload}:"
+            state = "cut short" if verdict.status == "valid" else f"the measurement is {verdict.status}"
+            out.append(Banner("bad", name, f"{state}; do not use its figures.", tuple(dict.fromkeys(verdict.reasons))))
+    if classes:
+        end = (
+            "A winner is named all the same, because that was asked for."
+            if across
+            else "So no winner is named on this page: a faster ledger that protects against less is not a better one."
+        )
+        out.append(Banner("warn", "These ledgers are of different classes.", f"They promise different things (see below). {end}"))
+    if not any(verdict.decided for verdict in verdicts):
+        out.append(Banner("warn", "Undecided.", "The runs do not show a difference that chance could not have made."))
+    return tuple(out)
+
+
+def _lede(sections: Sequence[Section], verdicts: Sequence[PairVerdict]) -> str:
+    decided = sum(verdict.decided for verdict in verdicts)
+    counted = f"{fmt.count(decided)} of {fmt.counted(len(verdicts), 'comparison')} {'is' if decided == 1 else 'are'} decided"
+    workloads = fmt.counted(len(sections), "workload")
+    return f"The candidates got the same load on the same machine, in {workloads}. {counted}; the others are marked “undecided” with the reason."
+
+
+def _cannot(everyone: Sequence[Candidate], classes: Sequence[object], across: bool) -> tuple[str, ...]:
+    out = []
+    fewest = min(len(candidate.result.trials) for candidate in everyone)
+    if fewest < FEWEST_TRIALS:
+        out.append(
+            f"Whether the candidates differ: with {fmt.trials(fewest)} chance alone can make two equal systems look different. "
+            f"Below {FEWEST_TRIALS} trials no interval is printed. Repeat with 5 or more (make demo TRIALS=5, or trials: 5 in "
+            "the scenario)."
+        )
+    if classes and not across:
+        out.append("Which is better: the ledgers are of different classes, and what each protects against is part of the choice.")
+    out.append("How the candidates behave at other loads, on other machines, over a wide network, or with faults.")
+    seeds = {candidate.result.seed for candidate in everyone}
+    if len(seeds) > 1:
+        out.append("Differences between the drawn operations: the runs used different seeds.")
+    versions = {candidate.result.bench_version for candidate in everyone}
+    if len(versions) > 1:
+        out.append(f"Differences between versions of the harness: {fmt.listed(sorted(versions))} were used.")
+    return tuple(out)
+
+
+def _trials_words(everyone: Sequence[Candidate]) -> str:
+    numbers = sorted({len(candidate.result.trials) for candidate in everyone})
+    return f"{fmt.trials(numbers[0])} each" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]} trials each"

@@ -1,0 +1,59 @@
+"""The rows of a bundle as arrays that charts are drawn from. Only the columns that are needed are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bench.bundle.reader import Bundle
+from bench.model.errors import IntegrityError
+from bench.model.operation import Kind
+from bench.model.phase import Outcome
+from bench.report.series import NS_PER_S, Ns, Usage, Writes
+
+_STAMPS = ("intended", "submitted", "accepted", "committed", "finalized")
+_OUTCOMES = {outcome.label: int(outcome) for outcome in Outcome}
+_NEVER = -1
+
+
+def writes(bundle: Bundle, trial: int) -> Writes:
+    """The planned writes of one trial."""
+    table = bundle.transactions(trial, [*(f"{name}_at_ns" for name in _STAMPS), "kind", "outcome"])
+    table = table.filter(pc.equal(table["kind"], Kind.WRITE.value))
+    stamps = {name: _integers(table[f"{name}_at_ns"]) for name in _STAMPS}
+    return Writes(**stamps, outcome=_outcomes(table["outcome"]))
+
+
+def usage(bundle: Bundle, trial: int) -> Mapping[str, Usage]:
+    """Resource series of one trial per process, without the machine as a whole."""
+    table = bundle.resources(trial, ["process", "role", "at_ns", "cpu_percent", "rss_bytes"])
+    table = table.filter(pc.not_equal(table["role"], "host"))
+    names = np.array(table["process"].to_pylist(), dtype=object)
+    seconds = _integers(table["at_ns"]) / NS_PER_S
+    cpu = table["cpu_percent"].to_numpy()
+    rss = _integers(table["rss_bytes"], unknown=0).astype(float)
+    return {
+        str(name): Usage(seconds[of_it], cpu[of_it], rss[of_it])
+        for name in dict.fromkeys(names)
+        if (of_it := (names == name) & (seconds >= 0)).any()
+    }
+
+
+def _integers(column: pa.ChunkedArray, unknown: int = _NEVER) -> Ns:
+    return pc.fill_null(column, unknown).to_numpy()
+
+
+def _outcomes(column: pa.ChunkedArray) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    combined = column.combine_chunks()
+    encoded = combined if pa.types.is_dictionary(combined.type) else combined.dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.unify_dictionaries().combine_chunks()
+    labels = encoded.dictionary.to_pylist()
+    unknown = sorted(set(labels) - set(_OUTCOMES))
+    if unknown:
+        raise IntegrityError("transactions hold outcomes this version does not know", value=unknown, remedy="run `verify`")
+    codes = np.array([_OUTCOMES[label] for label in labels] or [0], np.uint8)
+    return codes[encoded.indices.to_numpy(zero_copy_only=False)]

@@ -1,0 +1,166 @@
+"""The bundle of one target, filled trial by trial; readable and marked partial from the first moment on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import bench
+from bench.bundle.environment import collect_environment
+from bench.bundle.events import Event, Scalar
+from bench.bundle.naming import create_directory
+from bench.bundle.writer import BundleWriter
+from bench.ledgers.protocol import LedgerInfo
+from bench.measure.trials import summarise_trials
+from bench.model.clock import utc_now
+from bench.model.errors import ExitCode
+from bench.model.ledger import Finality, LedgerClass
+from bench.model.result import (
+    Audit,
+    ClassInfo,
+    FinalityInfo,
+    InvariantPart,
+    LedgerPart,
+    Result,
+    Trial,
+)
+from bench.model.workload import Workload
+from bench.monitors.summary import attribute
+from bench.run.assemble import Assembled
+from bench.run.trial import TrialFacts, TrialRequest
+from bench.scenario.loader import load_sha256, resolved_yaml, scenario_sha256
+from bench.scenario.schema import Scenario
+
+UNKNOWN_CLASS = LedgerClass("not declared", 0, "not declared", "not declared", "not ours")
+
+
+class RunBundle:
+    """Owns the directory of one run. `close` seals it and returns its path."""
+
+    def __init__(
+        self,
+        parent: Path,
+        started_at: datetime,
+        scenario: Scenario,
+        workload: Workload,
+        target: str,
+        info: LedgerInfo | None,
+        command: Sequence[str],
+    ) -> None:
+        self.directory = create_directory(parent, started_at, workload.name, target)
+        self._started_at = started_at
+        self._scenario = scenario
+        self._workload = workload
+        self._command = list(command)
+        self._ledger = _declared(target, info, scenario)
+        self._trials: list[Trial] = []
+        self._invariants: dict[str, InvariantPart] = {}
+        self._notes: list[str] = []
+        self._writer = BundleWriter(self.directory)
+        self._writer.write_scenario(resolved_yaml(scenario))
+        self._writer.write_environment(collect_environment(self.directory))
+        self._write_result(partial=True)
+
+    def audit(self, invariants: Sequence[InvariantPart]) -> None:
+        """Keep the worst status of each invariant over the trials."""
+        severity = {"held": 0, "not checked": 1, "broken": 2}
+        for found in invariants:
+            known = self._invariants.get(found.name)
+            if known is None or severity[found.status] > severity[known.status]:
+                self._invariants[found.name] = found
+
+    def add(self, request: TrialRequest, facts: TrialFacts, made: Assembled) -> None:
+        """One finished trial, good or bad."""
+        if facts.network is not None:
+            self._ledger = self._ledger.model_copy(
+                update={"version": facts.network.version, "flags": list(facts.network.flags)}
+            )
+        operations = [operation.name for operation in request.workload.operations]
+        samples = attribute(facts.samples, made.phases, facts.start_ns) if facts.started else []
+        self._writer.add_trial(request.trial, made.rows, operations, made.blocks, samples)
+        for span in made.phases:
+            self._say(request.trial, "phase", span.start_ns, span.phase.value, {"end_ns": span.end_ns})
+        if facts.disclosed:
+            self._say(request.trial, "prepared", None, "what was prepared on the ledger", facts.disclosed)
+        if facts.failure is not None:
+            self._say(request.trial, "failure", facts.end_ns or None, str(facts.failure), {})
+        self._trials.append(made.trial)
+        self._write_result(partial=True)
+
+    def close(self, *, partial: bool) -> Path:
+        """Write the final result and both reports, and seal the directory."""
+        from bench.report.build import write_report  # charts take a second to import; a run must not wait for them
+
+        self._write_result(partial=partial)
+        self._writer.join()
+        write_report(self.directory)
+        return self._writer.close()
+
+    def codes(self) -> list[ExitCode]:
+        """What the trials and the audit say about the command's end."""
+        codes = []
+        if any(trial.verdict.status == "invalid" for trial in self._trials):
+            codes.append(ExitCode.INVALID)
+        if any(invariant.status == "broken" for invariant in self._invariants.values()):
+            codes.append(ExitCode.GATE_FAILED)
+        slo = self._scenario.slo
+        if slo is not None and any(_misses(trial, slo.finality_p99_ns / 1e6) for trial in self._trials):
+            codes.append(ExitCode.GATE_FAILED)
+        return codes
+
+    def _write_result(self, *, partial: bool) -> None:
+        summary = summarise_trials(self._trials)
+        self._writer.write_result(
+            Result(
+                run_id=self.directory.name,
+                started_at=self._started_at.isoformat(timespec="seconds"),
+                bench_version=bench.__version__,
+                command=self._command,
+                ledger=self._ledger,
+                workload=self._workload.name,
+                scenario_sha256=scenario_sha256(self._scenario),
+                load_sha256=load_sha256(self._scenario),
+                seed=self._scenario.seed,
+                trials=self._trials,
+                summary=summary,
+                audit=Audit(invariants=list(self._invariants.values())),
+                partial=partial,
+                notes=self._notes,
+            )
+        )
+
+    def _say(self, trial: int, event: str, at_ns: int | None, detail: str, data: Mapping[str, Any]) -> None:
+        plain = {key: value if isinstance(value, Scalar) else json.dumps(value) for key, value in data.items()}
+        self._writer.add_event(Event(event, utc_now().isoformat(timespec="milliseconds"), trial, at_ns, detail, plain))
+
+
+def _misses(trial: Trial, bound_ms: float) -> bool:
+    """Whether the level is missed for certain: a percentile that is not known may still lie above by its lower
+    bound.
+    """
+    finality = trial.latency_ms.finality
+    known = finality.p99 if finality.p99 is not None else finality.lower_bound.get("p99", 0.0)
+    return known > bound_ms
+
+
+def _declared(target: str, info: LedgerInfo | None, scenario: Scenario) -> LedgerPart:
+    ledger_class: LedgerClass = info.ledger_class if info else UNKNOWN_CLASS
+    finality: Finality = info.finality if info else Finality("inclusion")
+    return LedgerPart(
+        name=target,
+        family=info.family if info else target,
+        version=info.version if info else "not ours",
+        nodes=info.nodes if info else 1,
+        finality=FinalityInfo(name=finality.name, confirmations=finality.confirmations),
+        ledger_class=ClassInfo(
+            fault_model=ledger_class.fault_model,
+            tolerated_faults=ledger_class.tolerated_faults,
+            durability=ledger_class.durability,
+            crypto=ledger_class.crypto,
+            operators=ledger_class.operators,
+        ),
+        managed=scenario.endpoint is None,
+    )

@@ -1,0 +1,116 @@
+"""Client CPU per JSON-RPC call: `EvmAdapter.submit` against a bare geventhttpclient loop, in one run.
+
+    .venv/bin/python benchmarks/evm_client.py [--calls 20000] [--lanes 32]
+
+A null endpoint in a process of its own answers; each client is a gevent-patched process with so many greenlets that send
+one after another. Prints CPU per call, calls per second and the server's share of a core, which must stay below 70 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+RESULT = bytes.fromhex("ab" * 32)
+
+
+def client(name: str, url: str, calls: int, lanes: int, batch: int) -> None:
+    """Runs in a child: print CPU microseconds per call and wall seconds."""
+    from gevent import monkey
+
+    monkey.patch_all()
+    import gevent
+
+    work = bare(url, lanes) if name == "bare" else ours(url, batch)
+    per_lane = calls // lanes
+
+    def lane() -> None:
+        for _ in range(per_lane):
+            work()
+
+    work()
+    wall, cpu = time.perf_counter(), time.process_time()
+    gevent.joinall([gevent.spawn(lane) for _ in range(lanes)], raise_error=True)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    print(cpu / (per_lane * lanes) * 1e6, wall)
+
+
+def payload() -> bytes:
+    """A request as the encoder makes it: 117 bytes of raw transaction."""
+    return b'{"jsonrpc":"2.0","id":188900977659375,"method":"eth_sendRawTransaction","params":["0x%b"]}' % (b"5c" * 117)
+
+
+def bare(url: str, lanes: int) -> Callable[[], object]:
+    """The least one can write with geventhttpclient."""
+    from geventhttpclient import HTTPClient
+
+    http = HTTPClient.from_url(url, concurrency=lanes)
+    headers = {"Content-Type": "application/json"}
+    body = payload()
+
+    def call() -> object:
+        return http.post("/", body, headers).read()
+
+    return call
+
+
+def ours(url: str, batch: int) -> Callable[[], object]:
+    """What a worker calls."""
+    from bench.adapters.evm.adapter import EvmAdapter
+    from bench.api import ACCEPTED, Endpoint, Transaction
+
+    adapter = EvmAdapter()
+    adapter.open(Endpoint(url))
+    transactions = [Transaction(RESULT, payload()) for _ in range(batch)]
+    expected = [ACCEPTED] * batch
+
+    def call() -> object:
+        assert adapter.submit(transactions) == expected
+        return None
+
+    return call
+
+
+def run(name: str, calls: int, lanes: int, batch: int = 1) -> tuple[float, float, float]:
+    """CPU µs per call, calls per second, server CPU share."""
+    command = [sys.executable, str(HERE / "null_rpc.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        arguments = ["--client", name, "--url", url, "--calls", str(calls), "--lanes", str(lanes), "--batch", str(batch)]
+        output = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=True).stdout
+        server.stdin.close()
+        server_cpu = float(server.stdout.read())
+    cpu_us, wall = map(float, output.split())
+    return cpu_us, calls / wall, server_cpu / wall
+
+
+def main() -> None:
+    """Measure both, twice in turn, and print the better run of each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=20_000)
+    parser.add_argument("--lanes", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--client", help=argparse.SUPPRESS)
+    parser.add_argument("--url", default="", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.client:
+        client(given.client, given.url, given.calls, given.lanes, given.batch)
+        return
+    rounds = [(run("bare", given.calls, given.lanes), run("ours", given.calls, given.lanes)) for _ in range(2)]
+    best = {"bare geventhttpclient": min(r[0] for r in rounds), "EvmAdapter.submit": min(r[1] for r in rounds)}
+    for name, (cpu_us, rate, server) in best.items():
+        print(f"{name:24}{cpu_us:8.1f} µs CPU/call {rate:10,.0f} calls/s   server {server:4.0%} of a core")
+    print(f"ratio ours / bare {best['EvmAdapter.submit'][0] / best['bare geventhttpclient'][0]:.2f}")
+    cpu_us, rate, server = run("ours", max(given.calls // 20, 640), given.lanes, batch=50)
+    print(f"{'batches of 50':24}{cpu_us / 50:8.1f} µs CPU/tx   {rate * 50:10,.0f} tx/s      server {server:4.0%} of a core")
+
+
+if __name__ == "__main__":
+    main()
