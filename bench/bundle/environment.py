@@ -59,7 +59,7 @@ class Environment:
     clock_source: str | None
     disk: Disk
     cores_shared_with_ledger: bool | None
-    loopback: bool | None
+    network: str | None
     python: str
     distributions: dict[str, str]
     host: str | None
@@ -78,8 +78,8 @@ def collect_environment(
 ) -> Environment:
     """Look at this machine. `results` is the directory of the bundle and must exist.
 
-    `shares_cores` says whether the ledger's nodes run here too, `loopback` whether load reaches them without leaving the
-    machine; None is unknown. `extra_distributions` are those of plug-ins in use.
+    `shares_cores` says whether the ledger's nodes run here too, `loopback` whether load reaches them without leaving
+    the machine; None is unknown. `extra_distributions` are those of plug-ins in use.
     """
     memory = psutil.virtual_memory()
     return Environment(
@@ -92,7 +92,7 @@ def collect_environment(
         clock_source=_first_line(_SYS / "devices/system/clocksource/clocksource0/current_clocksource"),
         disk=_disk(results),
         cores_shared_with_ledger=shares_cores,
-        loopback=loopback,
+        network=None if loopback is None else "loopback" if loopback else "remote",
         python=f"{platform.python_implementation()} {platform.python_version()}",
         distributions=_distributions(extra_distributions),
         host=_host_digest(),

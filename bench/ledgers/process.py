@@ -111,11 +111,20 @@ class NodeProcess:
         """SIGTERM to the program's whole group, SIGKILL after `grace_s`; returns when nothing of it is left."""
         self._ask_to_stop(grace_s)
         _wait_until(lambda: not self.alive(), grace_s + _AFTER_GRACE_S)
-        for process in (self.node, self._guard):  # only what a killed guard could not do any more
-            if process.running():
-                _kill_group(process.pid)
-        _wait_until(lambda: not self.alive() and not self.node.running(), _AFTER_GRACE_S)
+        for process in self._left_over():  # what a killed guard could not do any more
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        _wait_until(lambda: not self.alive() and not self._left_over(), _AFTER_GRACE_S)
         _record_path(self.directory, self.name).unlink(missing_ok=True)
+
+    def _left_over(self) -> list[psutil.Process]:
+        """Processes of the node's session. Its number is the node's process id, which the kernel does not give away
+        while the session has members; if it did so afterwards, its holder has another start time.
+        """
+        holder = ProcessId.of(self.node.pid)
+        if holder is not None and holder.running() and not self.node.running():
+            return []
+        return [process for process in psutil.process_iter() if _in_session(process, self.node.pid)]
 
     def _ask_to_stop(self, grace_s: float) -> None:
         if self._lifeline >= 0:
@@ -263,9 +272,11 @@ def _wait_until(condition: Callable[[], bool], deadline_s: float) -> None:
         time.sleep(_BACKOFF_S[0])
 
 
-def _kill_group(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
+def _in_session(process: psutil.Process, session: int) -> bool:
+    try:
+        return os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+        return False
 
 
 def _close(*descriptors: int) -> None:

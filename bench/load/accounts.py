@@ -16,18 +16,21 @@ Without account sequencing none of this is used.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import gevent
 
 from bench.adapters.protocol import Adapter, Sequenced
 from bench.load.links import EncoderLink
+from bench.load.messages import FILLER_INDEX
 from bench.load.recorder import Pending
 from bench.model.transaction import ErrorClass
 
 FIRST_BACKOFF_S = 0.02
 LAST_BACKOFF_S = 1.0
 CARRY_LIMIT = 64
+_WRITE = 0
 _BACK_OFF = frozenset(
     {
         ErrorClass.POOL_FULL,
@@ -44,32 +47,62 @@ Signed = tuple[bytes, bytes, int, int, int]
 
 @dataclass(slots=True)
 class SenderState:
-    """`generation` rises with every broken sequence; items signed under an older one are void."""
+    """`generation` rises with every broken sequence; items signed under an older one are void.
 
-    highest_taken: int
+    `base` is the lowest number the ledger has not taken, `above` what it took beyond; numbers between are holes.
+    """
+
+    base: int
+    above: set[int] = field(default_factory=set)
     generation: int = 0
     answering: int = 0
-    holes: set[int] = field(default_factory=set)
     carried: deque[Signed] = field(default_factory=deque)
     mending: bool = False
     ask_ledger: bool = False
     backoff_s: float = 0.0
 
+    def take(self, number: int) -> None:
+        """The ledger has this number."""
+        if number == self.base and not self.above:
+            self.base += 1
+            return
+        self.above.add(number)
+        while self.base in self.above:
+            self.above.remove(self.base)
+            self.base += 1
+
+    def holes(self) -> list[int]:
+        """Numbers that keep accepted transactions from being executed."""
+        return [number for number in range(self.base, max(self.above, default=-1)) if number not in self.above]
+
+    def start_from(self, base: int) -> None:
+        """The ledger's own next number: everything below it is used, whoever used it."""
+        if base > self.base:
+            self.base = base
+            self.above = {number for number in self.above if number >= base}
+            while self.base in self.above:
+                self.above.remove(self.base)
+                self.base += 1
+
 
 class Accounts:
-    """The table. Every method runs in the worker's one thread; only `_mend` waits."""
+    """The table. Every method runs in the worker's one thread; only `_mend` waits. `buffer` is the engine's."""
 
-    def __init__(self, sequences: dict[int, int], adapter: Adapter, encoder: EncoderLink) -> None:
-        self._states = {sender: SenderState(first - 1) for sender, first in sequences.items()}
+    def __init__(
+        self, sequences: dict[int, int], adapter: Adapter, encoder: EncoderLink, buffer: deque[Pending]
+    ) -> None:
+        self._states = {sender: SenderState(first) for sender, first in sequences.items()}
         self._adapter = adapter
         self._encoder = encoder
-        self.void: dict[int, Pending] = {}
+        self._buffer = buffer
+        self._fresh: dict[int, Pending] = {}
+        self._asked: dict[int, int] = {}
+        self.overdue: dict[int, Pending] = {}
 
     def admit(self, pending: Pending) -> bool:
         """Take the sender's turn, with the transaction carried longest; False when it must be signed again first."""
         state = self._states[pending.sender]
-        if pending.generation != state.generation:
-            self._sign_again(state, pending)
+        if pending.generation != state.generation and not self._renew(state, pending):
             return False
         if state.carried:
             state.carried.append(_signed(pending))
@@ -91,10 +124,7 @@ class Accounts:
         state = self._states[pending.sender]
         state.answering -= 1
         state.backoff_s = 0.0
-        if state.holes:
-            state.holes.discard(pending.sequence)
-        if pending.sequence > state.highest_taken:
-            state.highest_taken = pending.sequence
+        state.take(pending.sequence)
 
     def refused(self, pending: Pending, error_class: ErrorClass) -> None:
         """Refused: the number is free again, unless the ledger says that it is used."""
@@ -102,25 +132,52 @@ class Accounts:
         state.answering -= 1
         if error_class is ErrorClass.SEQUENCE_TOO_LOW:
             state.ask_ledger = True
-        else:
-            state.holes.add(pending.sequence)
         if error_class in _BACK_OFF:
             state.backoff_s = min(LAST_BACKOFF_S, max(FIRST_BACKOFF_S, 2 * state.backoff_s))
         self._break(pending.sender, state)
 
-    def signed_again(self, pending: Pending) -> None:
-        """A void item came back from the encoder."""
-        self.void.pop(pending.index, None)
+    def signed_again(self, pending: Pending) -> bool:
+        """An item came back from the encoder. Whether it should be sent at once: a filler, or an item whose time has
+        come; others wait here for their time. What is void once more is left out, it will be asked for again.
+        """
+        if pending.generation != self._states[pending.sender].generation:
+            return False
+        if pending.index == FILLER_INDEX:
+            return True
+        if self.overdue.pop(pending.index, None) is not None:
+            del self._asked[pending.index]
+            return True
+        self._fresh[pending.index] = pending
+        return False
 
-    def blocked(self) -> list[tuple[int, int]]:
-        """(sender, number) holes that keep accepted transactions from being executed."""
+    def blocked(self) -> list[tuple[int, int, int]]:
+        """(sender, number, generation) of every hole of an account that nobody is mending."""
         return [
-            (sender, hole)
+            (sender, hole, state.generation)
             for sender, state in self._states.items()
-            if state.holes and not state.mending
-            for hole in sorted(state.holes)
-            if hole < state.highest_taken
+            if state.above and not state.mending
+            for hole in state.holes()
         ]
+
+    def _renew(self, state: SenderState, pending: Pending) -> bool:
+        if pending.index == FILLER_INDEX:
+            return False
+        fresh = self._fresh.pop(pending.index, None)
+        if fresh is not None and fresh.generation == state.generation:
+            del self._asked[pending.index]
+            pending.generation = fresh.generation
+            _replace(pending, _signed(fresh))
+            return True
+        self.overdue[pending.index] = pending
+        if not state.mending:  # it was on its way here while its account was numbered anew
+            self._ask(state, [pending.index])
+        return False
+
+    def _ask(self, state: SenderState, indices: Iterable[int]) -> None:
+        """Have these signed under the present generation, each once."""
+        void = [index for index in indices if self._asked.get(index) != state.generation]
+        self._asked.update(dict.fromkeys(void, state.generation))
+        self._encoder.sign_again(void)
 
     def _break(self, sender: int, state: SenderState) -> None:
         state.generation += 1
@@ -130,24 +187,22 @@ class Accounts:
             gevent.spawn(self._mend, sender, state)
 
     def _mend(self, sender: int, state: SenderState) -> None:
+        """Number anew from the lowest free number, in the order of intended times."""
         gevent.sleep(state.backoff_s)
         while state.answering > 0:
             gevent.sleep(0.002)
         if state.ask_ledger and isinstance(self._adapter, Sequenced):
-            following = self._adapter.next_sequence(sender)
             state.ask_ledger = False
-            state.holes = {hole for hole in state.holes if hole >= following}
-            state.highest_taken = max(state.highest_taken, following - 1)
+            state.start_from(self._adapter.next_sequence(sender))
         state.mending = False
-        holes = sorted(state.holes)
-        following = max(state.highest_taken, holes[-1] if holes else -1) + 1
-        self._encoder.renumber(sender, state.generation, following, holes)
-        self._encoder.sign_again([pending.index for pending in self.void.values() if pending.sender == sender])
-
-    def _sign_again(self, state: SenderState, pending: Pending) -> None:
-        self.void[pending.index] = pending
-        if not state.mending:  # it was on its way while the account was numbered anew
-            self._encoder.sign_again([pending.index])
+        self._encoder.renumber(sender, state.generation, max(state.above, default=state.base - 1) + 1, state.holes())
+        void = [pending.index for pending in self.overdue.values() if pending.sender == sender]
+        void += [
+            pending.index
+            for pending in self._buffer
+            if pending.sender == sender and pending.kind == _WRITE and pending.generation != state.generation
+        ]
+        self._ask(state, void)
 
 
 def _signed(pending: Pending) -> Signed:

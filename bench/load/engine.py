@@ -64,7 +64,7 @@ class Engine:
             fixture = self._spec.prepared()
             own = range(self._worker, fixture.accounts, self._spec.workers)
             sequences = {sender: fixture.sequences[sender] for sender in own}
-            self._accounts = Accounts(sequences, self._adapter, encoder)
+            self._accounts = Accounts(sequences, self._adapter, encoder, self._buffer)
 
     def feed(self, items: list[Pending]) -> None:
         """Encoded items of the plan, in order."""
@@ -73,9 +73,8 @@ class Engine:
     def feed_again(self, items: list[Pending]) -> None:
         """Fillers, and items signed again; they go before the others."""
         for pending in items:
-            if self._accounts is not None:
-                self._accounts.signed_again(pending)
-            self._again.append(pending)
+            if self._accounts is None or self._accounts.signed_again(pending):
+                self._again.append(pending)
 
     def begin(self, start_ns: int) -> None:
         """The start signal: intended times count from this monotonic time."""
@@ -197,7 +196,7 @@ class Engine:
             return True
         if planned is None or self._taken < planned:
             return False
-        waiting = self._accounts is not None and bool(self._accounts.void)
+        waiting = self._accounts is not None and bool(self._accounts.overdue)
         return not waiting or self.now() > self._late_ns
 
     def _cause_of_lateness(self) -> ErrorClass:
@@ -240,13 +239,13 @@ class Engine:
         """Wait until nothing is in flight or `over` says that time is up. Sequence holes below accepted transactions
         are filled, because those could never be executed otherwise.
         """
-        asked: set[tuple[int, int]] = set()
+        asked: set[tuple[int, int, int]] = set()
         while not over() and (self.recorder.open or self._answering or not self._exhausted()):
             if self._accounts is not None and not self._answering and self._exhausted():
-                for sender, hole in self._accounts.blocked():
-                    if (sender, hole) not in asked:
-                        asked.add((sender, hole))
-                        self._encoder.filler(sender, hole)
+                for blocked in self._accounts.blocked():
+                    if blocked not in asked:
+                        asked.add(blocked)
+                        self._encoder.filler(*blocked[:2])
             while self._again and self._exhausted():
                 self._send_filler(self._again.popleft())
             gevent.sleep(0.01)
@@ -273,6 +272,6 @@ class Engine:
             if pending.index != FILLER_INDEX:
                 self.recorder.dropped(pending, cause)
         if self._accounts is not None:
-            for pending in self._accounts.void.values():
+            for pending in self._accounts.overdue.values():
                 self.recorder.dropped(pending, ErrorClass.ACCOUNT_UNAVAILABLE)
-            self._accounts.void.clear()
+            self._accounts.overdue.clear()

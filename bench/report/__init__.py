@@ -1,1 +1,1 @@
-""""""
+"""The run report and the comparison, made from bundles alone."""

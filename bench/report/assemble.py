@@ -10,11 +10,12 @@ import numpy as np
 
 from bench.model.phase import Outcome, Phase, PhaseSpan
 from bench.model.result import Result, Trial
-from bench.report import charts, run_page
+from bench.report import charts, outcomes, run_page
 from bench.report import format as fmt
 from bench.report.comparison_charts import rates_chart, trials_chart
 from bench.report.figure import Chart
 from bench.report.series import OPEN, Distribution, Usage, Writes, distribution, finality_bands, quantile, timeline
+from bench.stats.interval import FEWEST_TRIALS
 
 _NS_PER_S = 1_000_000_000
 _MOST_PROCESSES = 6
@@ -50,9 +51,9 @@ def assemble(run: RunInput) -> run_page.RunPage:
         charts=_draw(run) if shown else run_page.RunCharts(),
         latencies=run_page.latencies(shown) if shown else (),
         lag_rows=_lag_rows(run),
-        funnel=run_page.funnel(result.trials),
-        reads=run_page.reads(result.trials),
-        errors=run_page.errors(result.trials),
+        funnel=outcomes.funnel(result.trials),
+        reads=outcomes.reads(result.trials),
+        errors=outcomes.errors(result.trials),
         ledger_rows=run_page.ledger_rows(result),
         environment_rows=run_page.environment_rows(run.environment),
         identity_rows=run_page.identity_rows(result),
@@ -107,7 +108,7 @@ def _stage_distributions(writes: Writes) -> Chart | None:
         "Sent (submit lag)": distribution(writes.submitted, writes.intended),
     }
     reading = (
-        "Follow a line upwards: at 50 % half of the transactions were done, and each further step up is ten times rarer. "
+        "Follow a line upwards: at 50 % half of the transactions were done; each further step up is ten times rarer. "
         "The dots mark p50, p90, p99 and p99.9 where there were enough samples. Further left is faster. "
         "A line that ends low means that the rest never finished."
     )
@@ -126,8 +127,8 @@ def _usage_charts(usage: Mapping[str, Usage]) -> tuple[Chart, ...]:
             "Processor use",
             f"percent of one core · {charts.SECONDS}",
             cpu,
-            "A ledger process near the number of cores × 100 % is the bottleneck. A harness process above 85 % would make "
-            f"the measurement invalid.{rest}",
+            "A ledger process near the number of cores × 100 % is the bottleneck. A harness process above 85 % would "
+            f"make the measurement invalid.{rest}",
         ),
         charts.usage_chart(
             "memory",
@@ -166,22 +167,24 @@ def _shown_note(result: Result, shown: Trial | None) -> str:
         return ""
     if len(result.trials) == 1:
         return "The one trial of this run."
-    return f"Trial {shown.trial} of {len(result.trials)}, the one with the median goodput. All trials are compared under “Trials”."
+    place = f"Trial {shown.trial} of {len(result.trials)}"
+    return f"{place}, the one with the median goodput. All trials are side by side under “Trials”."
 
 
 def _trials_note(result: Result) -> str:
-    if len(result.trials) < run_page.INTERVAL_FROM_TRIALS:
+    if len(result.trials) < FEWEST_TRIALS:
         return (
-            f"{fmt.trials(len(result.trials))}: below {run_page.INTERVAL_FROM_TRIALS} no interval is printed, because chance alone "
+            f"{fmt.trials(len(result.trials))}: below {FEWEST_TRIALS} no interval is printed, because chance alone "
             "can make a few repeats look alike or different."
         )
     goodput = fmt.interval(result.summary.goodput_per_s, "rate")
-    return f"Median goodput {fmt.rate(result.summary.goodput_per_s.median)}, interval {goodput}. One trial is one sample."
+    return (
+        f"Median goodput {fmt.rate(result.summary.goodput_per_s.median)}, interval {goodput}. One trial is one sample."
+    )
 
 
 def _present(*found: Chart | None) -> tuple[Chart, ...]:
     return tuple(chart for chart in found if chart is not None)
-
 
 
 def compare_charts(workload: str, candidates: Mapping[str, RunInput]) -> tuple[Chart, ...]:
@@ -191,7 +194,9 @@ def compare_charts(workload: str, candidates: Mapping[str, RunInput]) -> tuple[C
     drawn = {label: run for label, run in candidates.items() if run.shown is not None and run.writes is not None}
     return _present(
         trials_chart(f"{workload}-goodput", "What came through, every trial", "rate", goodput, offered),
-        trials_chart(f"{workload}-p99", "Time until final (p99), every trial", "milliseconds", _known_p99(candidates), None),
+        trials_chart(
+            f"{workload}-p99", "Time until final (p99), every trial", "milliseconds", _known_p99(candidates), None
+        ),
         _overlaid_distributions(workload, drawn),
         _overlaid_rates(workload, drawn),
     )

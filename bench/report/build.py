@@ -18,7 +18,7 @@ from bench.bundle.reader import Bundle, read_bundle
 from bench.model.errors import ConfigurationError, NotComparableError
 from bench.report import comparison_page, judgement, render, source
 from bench.report.assemble import RunInput, assemble, compare_charts
-from bench.report.judgement import HARDWARE, Candidate, PairVerdict
+from bench.report.judgement import Candidate, PairVerdict
 from bench.report.run_page import shown_trial
 
 REPORT_HTML, REPORT_MARKDOWN = "report.html", "report.md"
@@ -56,7 +56,8 @@ def write_comparison(bundle_dirs: Sequence[Path], out_dir: Path, *, across_class
     """
     groups = _groups([read_bundle(directory) for directory in bundle_dirs])
     _refuse(groups)
-    sections, verdicts = [], []
+    sections: list[comparison_page.Section] = []
+    verdicts: list[PairVerdict] = []
     for workload, members in groups.items():
         candidates = [candidate for candidate, _ in members]
         found = judgement.pair_verdicts(workload, candidates, across_classes)
@@ -105,11 +106,7 @@ def _candidate(bundle: Bundle, group: Sequence[Bundle]) -> Candidate:
     if len(namesakes) > 1:
         versions = {other.result.ledger.version for other in namesakes}
         label += f" {ledger.version}" if len(versions) == len(namesakes) else f" (run {namesakes.index(bundle) + 1})"
-    return Candidate(label, bundle.result, _mapping(bundle.scenario), _hardware(bundle))
-
-
-def _hardware(bundle: Bundle) -> dict[str, str]:
-    return {name: str(bundle.environment[name]) for name in HARDWARE if name in bundle.environment}
+    return Candidate(label, bundle.result, _mapping(bundle.scenario), judgement.hardware(bundle.environment))
 
 
 def _mapping(scenario: str) -> Mapping[str, object]:

@@ -15,8 +15,6 @@ from bench.report import format as fmt
 from bench.report.figure import (
     BAD,
     DASHES,
-    GRID,
-    INK,
     MUTED,
     SERIES,
     SHADE,
@@ -59,8 +57,8 @@ def load_chart(name: str, series: Timeline, phases: Sequence[PhaseSpan]) -> Char
     return Chart(
         title="What was offered, and what came through",
         unit=f"transactions per second · {SECONDS}",
-        reading="Lines along the top of the grey area: the ledger kept up. A committed line that stays below it means that work "
-        "piled up. Transactions of one block are spread over the time since the block before.",
+        reading="Lines along the top of the grey area: the ledger kept up. A committed line that stays "
+        "below it means that work piled up. Transactions of one block are spread over the time since the block before.",
         alternative=alternative,
         svg=svg,
         keys=(
@@ -87,7 +85,7 @@ def in_flight_chart(name: str, series: Timeline, phases: Sequence[PhaseSpan]) ->
     return Chart(
         title="Transactions under way",
         unit=f"sent and not yet final, at the end of each interval · {SECONDS}",
-        reading="A level line is a ledger in balance. A line that climbs while load is offered means the ledger takes in "
+        reading="A level line is a ledger in balance. A line that climbs while load is offered means that it takes in "
         "more than it finishes, and waiting times will climb with it.",
         alternative=alternative,
         svg=svg,
@@ -113,7 +111,7 @@ def latency_chart(name: str, bands: Bands, phases: Sequence[PhaseSpan]) -> Chart
             axis.scatter(at, np.full(len(at), 0.97), marker="v", color=BAD, s=26, transform=axis.get_xaxis_transform())
         time_axis(axis, bands.edges_s, phases)
         svg = canvas.svg(alternative)
-    keys = (Key("Half were faster (p50)", "s1"), Key("99 of 100 were faster (p99)", "s1", "dashed"))
+    keys: tuple[Key, ...] = (Key("Half were faster (p50)", "s1"), Key("99 of 100 were faster (p99)", "s1", "dashed"))
     keys += (Key("50–90 of 100, 90–99 of 100", "s1", "band"), Key("Slowest", "s2", "mark"))
     return Chart(
         title="How long it took, over time",
@@ -127,7 +125,7 @@ def latency_chart(name: str, bands: Bands, phases: Sequence[PhaseSpan]) -> Chart
 
 
 def distribution_chart(name: str, title: str, lines: Mapping[str, Distribution], reading: str) -> Chart | None:
-    """Empirical distributions, latency on a log axis and the tail stretched, with p50 … p99.9 marked. None without data."""
+    """Empirical distributions on a log axis, the tail stretched, p50 … p99.9 marked. None without data."""
     shown = {label: line for label, line in lines.items() if line.count}
     if not shown:
         return None
@@ -155,12 +153,17 @@ def distribution_chart(name: str, title: str, lines: Mapping[str, Distribution],
     return Chart(title, "share of transactions that were done within a time", reading, alternative, svg, keys)
 
 
-def usage_chart(name: str, title: str, unit: str, lines: Mapping[str, tuple[Floats, Floats]], reading: str) -> Chart | None:
+def usage_chart(
+    name: str, title: str, unit: str, lines: Mapping[str, tuple[Floats, Floats]], reading: str
+) -> Chart | None:
     """One line per process over time. `lines` hold (seconds, values). None without data."""
     shown = {label: line for label, line in lines.items() if len(line[0])}
     if not shown:
         return None
-    words = (f"{label}: mean {fmt.number(float(v.mean()))}, peak {fmt.number(float(v.max()))}." for label, (_, v) in shown.items())
+    words = (
+        f"{label}: mean {fmt.number(float(v.mean()))}, peak {fmt.number(float(v.max()))}."
+        for label, (_, v) in shown.items()
+    )
     alternative = f"{title}, {unit}. " + " ".join(words)
     with drawing(name, height=220) as canvas:
         axis = canvas.axes[0]
@@ -172,9 +175,7 @@ def usage_chart(name: str, title: str, unit: str, lines: Mapping[str, tuple[Floa
         axis.set_xlabel(SECONDS)
         thousands(axis.yaxis)
         svg = canvas.svg(alternative)
-    keys = tuple(
-        Key(label, variable(series_colour(n)), _DASH_NAMES[n % len(DASHES)]) for n, label in enumerate(shown)
-    )
+    keys = tuple(Key(label, variable(series_colour(n)), _DASH_NAMES[n % len(DASHES)]) for n, label in enumerate(shown))
     return Chart(title, unit, reading, alternative, svg, keys)
 
 
@@ -193,7 +194,15 @@ def time_axis(axis: Any, edges_s: Floats, phases: Sequence[PhaseSpan]) -> None:
             axis.axvspan(start, stop, color=SHADE, linewidth=0, zorder=0)
         if (stop - start) / end > 0.08:
             label = "measured" if measured else span.phase.replace("_", "-")
-            axis.text((start + stop) / 2, 1.03, label, transform=axis.get_xaxis_transform(), ha="center", fontsize=11, color=MUTED)
+            axis.text(
+                (start + stop) / 2,
+                1.03,
+                label,
+                transform=axis.get_xaxis_transform(),
+                ha="center",
+                fontsize=11,
+                color=MUTED,
+            )
 
 
 def _latency_axis(axis: Any, middle: Floats, known: Floats) -> None:
@@ -237,11 +246,12 @@ def _latency_words(bands: Bands, known: Floats, lost: int) -> str:
     middle = bands.p50[np.isfinite(bands.p50)]
     return (
         f"Finality latency over time: the median per interval lies between {fmt.milliseconds(float(middle.min()))} and "
-        f"{fmt.milliseconds(float(middle.max()))}, the slowest transaction took {fmt.milliseconds(float(known.max()))}. "
+        f"{fmt.milliseconds(float(middle.max()))}, the slowest took {fmt.milliseconds(float(known.max()))}. "
         f"{fmt.count(lost)} never finished."
     )
 
 
 def _marks_words(label: str, line: Distribution) -> str:
     marks = ", ".join(f"p{100 * q:g} {fmt.milliseconds(value)}" for q, value in line.marks)
-    return f"{label}: {marks or 'too few samples'} ({fmt.count(line.count)} samples, {fmt.count(line.censored)} unresolved)."
+    counts = f"{fmt.count(line.count)} samples, {fmt.count(line.censored)} unresolved"
+    return f"{label}: {marks or 'too few samples'} ({counts})."

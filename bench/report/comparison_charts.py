@@ -16,14 +16,20 @@ _DASH_NAMES = ("line", "dashed", "dotted", "dashdot")
 _ROW_HEIGHT = 44
 
 
-def trials_chart(name: str, title: str, unit: str, rows: Mapping[str, Sequence[float]], offered: float | None) -> Chart | None:
-    """One row per candidate, one dot per trial, a bar for the interval where there is one. `unit`: rate or milliseconds."""
+def trials_chart(
+    name: str, title: str, unit: str, rows: Mapping[str, Sequence[float]], offered: float | None
+) -> Chart | None:
+    """One row per candidate, one dot per trial, a bar for the interval where there is one.
+
+    `unit` is "rate" or "milliseconds". None without data.
+    """
     shown = {label: values for label, values in rows.items() if len(values)}
     if not shown:
         return None
     intervals = {label: median_interval(values) for label, values in shown.items()}
     alternative = f"{title}. " + " ".join(
-        f"{label}: median {fmt.UNITS[unit](found.median)}, {fmt.interval(found, unit)}." for label, found in intervals.items()
+        f"{label}: median {fmt.UNITS[unit](found.median)}, {fmt.interval(found, unit)}."
+        for label, found in intervals.items()
     )
     everything = [value for values in shown.values() for value in values]
     with drawing(name, height=70 + _ROW_HEIGHT * len(shown), left=118) as canvas:
@@ -49,7 +55,7 @@ def trials_chart(name: str, title: str, unit: str, rows: Mapping[str, Sequence[f
             if offered:
                 axis.axvline(offered, color=MUTED, linestyle=DASHES[2], linewidth=1.4)
         svg = canvas.svg(alternative)
-    keys = (Key("One trial", "muted", "dot"), Key("Median", "muted", "mark"))
+    keys: tuple[Key, ...] = (Key("One trial", "muted", "dot"), Key("Median", "muted", "mark"))
     keys += (Key("Interval", "muted", "band"),) if any(found.ci_low is not None for found in intervals.values()) else ()
     keys += (Key("Offered", "muted", "dotted"),) if offered and unit == "rate" else ()
     scale = "latency, logarithmic: each step is a multiple" if unit == "milliseconds" else "transactions per second"
@@ -79,8 +85,8 @@ def rates_chart(name: str, lines: Mapping[str, Steps], offered: Steps) -> Chart:
     return Chart(
         title="What came through, over time",
         unit=f"final transactions per second · {SECONDS}",
-        reading="The grey area is the load. A line along its top kept up with it. One trial of each candidate is drawn, the "
-        "one with its median goodput.",
+        reading="The grey area is the load. A line along its top kept up with it. One trial of each candidate "
+        "is drawn, the one with its median goodput.",
         alternative=alternative,
         svg=svg,
         keys=tuple(keys),

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from bench.model.result import Result
 from bench.report import format as fmt
-from bench.report import judgement, run_page
+from bench.report import judgement, outcomes, run_page
 from bench.report.figure import Chart
 from bench.report.judgement import METRICS, Candidate, PairVerdict
 from bench.report.run_page import Banner
 from bench.stats.interval import FEWEST_TRIALS
 
+ClassRows = tuple[tuple[str, tuple[str, ...]], ...]
 _KEPT_UP = 0.99
 
 
@@ -31,7 +32,7 @@ class Row:
 
     name: str
     cells: tuple[Cell, ...]
-    verdicts: tuple[str, ...] = ()
+    verdicts: tuple[PairVerdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class ComparisonPage:
     lede: str
     sections: tuple[Section, ...]
     class_labels: tuple[str, ...]
-    class_rows: tuple[tuple[str, tuple[str, ...]], ...]
+    class_rows: ClassRows
     cannot: tuple[str, ...]
     hardware: tuple[tuple[str, str], ...]
     across_classes: bool
@@ -88,16 +89,16 @@ def page(sections: Sequence[Section], groups: Sequence[Sequence[Candidate]], acr
     """The whole page; `groups` are the candidates of each section."""
     everyone = [candidate for group in groups for candidate in group]
     ledgers = tuple(dict.fromkeys(candidate.label for candidate in everyone))
-    classes = _classes(everyone)
+    classes = judgement.class_differences(_one_of_each(everyone))
     verdicts = [verdict for part in sections for verdict in part.verdicts]
     return ComparisonPage(
         title=f"{fmt.listed(ledgers)} compared",
-        subtitle=" · ".join((f"workload {fmt.listed([part.workload for part in sections])}", _trials_words(everyone))),
+        subtitle=f"{_workload_words(sections)} · {_trials_words(everyone)}",
         banners=_banners(everyone, classes, verdicts, across_classes),
         lede=_lede(sections, verdicts),
         sections=tuple(sections),
         class_labels=ledgers,
-        class_rows=classes,
+        class_rows=judgement.class_table(_one_of_each(everyone)),
         cannot=_cannot(everyone, classes, across_classes),
         hardware=tuple((fmt.words(name), value) for name, value in everyone[0].hardware.items()),
         across_classes=across_classes,
@@ -106,13 +107,16 @@ def page(sections: Sequence[Section], groups: Sequence[Sequence[Candidate]], acr
 
 
 def _headline_rows(candidates: Sequence[Candidate], verdicts: Sequence[PairVerdict]) -> tuple[Row, ...]:
-    rows = [_validity_row(candidates), _plain_row("Offered load", candidates, lambda r: fmt.rate(r.summary.offered_per_s.median))]
+    rows = [
+        _validity_row(candidates),
+        _plain_row("Offered load", candidates, lambda r: fmt.rate(r.summary.offered_per_s.median)),
+    ]
     for metric in METRICS:
         cells = tuple(
             Cell(judgement.shown_value(candidate.result, metric), judgement.shown_interval(candidate.result, metric))
             for candidate in candidates
         )
-        said = tuple(verdict.text for verdict in verdicts if verdict.metric == metric)
+        said = tuple(verdict for verdict in verdicts if verdict.metric == metric)
         rows.append(Row(metric.name, cells, said))
     rows.append(_plain_row("Went wrong", candidates, _wrong))
     return tuple(rows)
@@ -122,12 +126,22 @@ def _detail_rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
     """Counts over all trials, and resources and latencies of the trial shown in detail."""
 
     def counted(name: str) -> Callable[[Result], str]:
-        return lambda result: fmt.count(int(getattr(run_page.total_counts(result.trials), name)))
+        return lambda result: fmt.count(int(getattr(outcomes.total_counts(result.trials), name)))
 
     def latency(key: str) -> Callable[[Result], str]:
         return lambda result: run_page.headline_latency(result, key)
 
-    names = ("planned", "dropped", "submitted", "rejected", "accepted", "committed", "finalized", "failed", "failed_expected")
+    names = (
+        "planned",
+        "dropped",
+        "submitted",
+        "rejected",
+        "accepted",
+        "committed",
+        "finalized",
+        "failed",
+        "failed_expected",
+    )
     rows = [_plain_row(f"{fmt.words(name).capitalize()}, all trials", candidates, counted(name)) for name in names]
     rows.append(_plain_row("Unresolved, all trials", candidates, counted("unresolved")))
     rows += [_plain_row(f"Time until final, {label}", candidates, latency(key)) for key, label in _MORE]
@@ -135,7 +149,9 @@ def _detail_rows(candidates: Sequence[Candidate]) -> tuple[Row, ...]:
         _plain_row("Time between blocks (median)", candidates, _block_interval),
         _plain_row("Ledger CPU, mean in the measured part", candidates, lambda result: _ledger_use(result, "cpu")),
         _plain_row("Ledger memory, peak", candidates, lambda result: _ledger_use(result, "rss")),
-        _plain_row("Ledger bytes written per valid transaction", candidates, lambda result: _ledger_use(result, "written")),
+        _plain_row(
+            "Ledger bytes written per valid transaction", candidates, lambda result: _ledger_use(result, "written")
+        ),
         _plain_row("Invariants of the book", candidates, _invariants),
         _plain_row("Run", candidates, lambda result: result.run_id),
     ]
@@ -154,13 +170,15 @@ def _validity_row(candidates: Sequence[Candidate]) -> Row:
     for candidate in candidates:
         status = candidate.result.summary.verdict.status
         partial = ", cut short" if candidate.result.partial else ""
-        cells.append(Cell(status + partial, fmt.trials(len(candidate.result.trials)), "ok" if status == "valid" else "fault"))
+        cells.append(
+            Cell(status + partial, fmt.trials(len(candidate.result.trials)), "ok" if status == "valid" else "fault")
+        )
     return Row("Measurement", tuple(cells))
 
 
 def _wrong(result: Result) -> str:
-    counts = run_page.total_counts(result.trials)
-    bad = run_page.trouble(counts)
+    counts = outcomes.total_counts(result.trials)
+    bad = outcomes.trouble(counts)
     return f"{fmt.count(bad)} of {fmt.count(counts.planned)}" if bad else f"nothing in {fmt.count(counts.planned)}"
 
 
@@ -190,21 +208,27 @@ def _invariants(result: Result) -> str:
     found = [invariant.status for invariant in result.audit.invariants]
     if not found:
         return "none stated"
-    return ", ".join(f"{found.count(status)} {status}" for status in ("held", "broken", "not checked") if status in found)
+    return ", ".join(
+        f"{found.count(status)} {status}" for status in ("held", "broken", "not checked") if status in found
+    )
 
 
 def _load_words(result: Result) -> str:
     trial = run_page.shown_trial(result)
     spans = [part.end_s - part.start_s for part in trial.phases if part.phase == "measure"] if trial else []
     length = f" for {fmt.seconds(spans[0])} after the warm-up" if spans else ""
-    return f"{fmt.number(result.summary.offered_per_s.median)} transactions per second, the same for each candidate{length}."
+    offered = fmt.number(result.summary.offered_per_s.median)
+    return f"{offered} transactions per second, the same for each candidate{length}."
 
 
 def _observations(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     """What the reader should see before reading differences into the figures."""
     shares = []
     for candidate in candidates:
-        rates = [(trial.rates.goodput_per_s + trial.rates.expected_refusals_per_s, trial.rates.offered_per_s) for trial in candidate.result.trials]
+        rates = [
+            (trial.rates.goodput_per_s + trial.rates.expected_refusals_per_s, trial.rates.offered_per_s)
+            for trial in candidate.result.trials
+        ]
         shares.append(min((through / offered for through, offered in rates if offered), default=0.0))
     if shares and min(shares) >= _KEPT_UP:
         return (
@@ -215,52 +239,80 @@ def _observations(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     return (f"{fmt.listed(behind)} did not keep up with this load.",)
 
 
-def _classes(everyone: Sequence[Candidate]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _one_of_each(everyone: Sequence[Candidate]) -> list[Candidate]:
     first = {candidate.label: candidate for candidate in reversed(everyone)}
-    labels = dict.fromkeys(candidate.label for candidate in everyone)
-    return judgement.class_differences([first[label] for label in labels])
+    return [first[label] for label in dict.fromkeys(candidate.label for candidate in everyone)]
 
 
 def _banners(
-    everyone: Sequence[Candidate], classes: Sequence[object], verdicts: Sequence[PairVerdict], across: bool
+    everyone: Sequence[Candidate], classes: ClassRows, verdicts: Sequence[PairVerdict], across: bool
 ) -> tuple[Banner, ...]:
+    out = [*_validity_banners(everyone)]
+    if classes:
+        out.append(_class_banner(_one_of_each(everyone), classes, across))
+    if not any(verdict.decided for verdict in verdicts):
+        fewest = min(len(candidate.result.trials) for candidate in everyone)
+        text = "The runs show no difference that chance could not have made as well."
+        if fewest < FEWEST_TRIALS:
+            text = f"{fmt.trials(fewest)} cannot show whether two systems differ; {FEWEST_TRIALS} or more can."
+        out.append(Banner("warn", "Undecided.", text))
+    return tuple(out)
+
+
+def _validity_banners(everyone: Sequence[Candidate]) -> list[Banner]:
     out = []
     for candidate in everyone:
         verdict = candidate.result.summary.verdict
         if verdict.status != "valid" or candidate.result.partial:
             name = f"{candidate.label}, workload {candidate.result.workload}:"
             state = "cut short" if verdict.status == "valid" else f"the measurement is {verdict.status}"
-            out.append(Banner("bad", name, f"{state}; do not use its figures.", tuple(dict.fromkeys(verdict.reasons))))
-    if classes:
-        end = (
-            "A winner is named all the same, because that was asked for."
-            if across
-            else "So no winner is named on this page: a faster ledger that protects against less is not a better one."
-        )
-        out.append(Banner("warn", "These ledgers are of different classes.", f"They promise different things (see below). {end}"))
-    if not any(verdict.decided for verdict in verdicts):
-        out.append(Banner("warn", "Undecided.", "The runs do not show a difference that chance could not have made."))
-    return tuple(out)
+            reasons = tuple(dict.fromkeys(verdict.reasons))
+            out.append(Banner("bad", name, f"{state}; do not use its figures.", reasons))
+    return out
+
+
+def _class_banner(candidates: Sequence[Candidate], classes: ClassRows, across: bool) -> Banner:
+    text = (
+        "A winner is named all the same, because that was asked for. They differ in:"
+        if across
+        else "No winner is named: a faster ledger that protects against less is not a better one. They differ in:"
+    )
+    reasons = tuple(
+        f"{name}: "
+        + "; ".join(f"{candidate.label} – {kind}" for candidate, kind in zip(candidates, kinds, strict=True))
+        for name, kinds in classes
+    )
+    return Banner("warn", "These ledgers are of different classes.", text, reasons)
 
 
 def _lede(sections: Sequence[Section], verdicts: Sequence[PairVerdict]) -> str:
     decided = sum(verdict.decided for verdict in verdicts)
-    counted = f"{fmt.count(decided)} of {fmt.counted(len(verdicts), 'comparison')} {'is' if decided == 1 else 'are'} decided"
-    workloads = fmt.counted(len(sections), "workload")
-    return f"The candidates got the same load on the same machine, in {workloads}. {counted}; the others are marked “undecided” with the reason."
+    start = f"The candidates got the same load on the same hardware, in {fmt.counted(len(sections), 'workload')}."
+    if decided == len(verdicts):
+        return f"{start} All {fmt.counted(decided, 'comparison')} below are decided."
+    counted = f"{fmt.count(decided) if decided else 'None'} of the {fmt.counted(len(verdicts), 'comparison')} below"
+    verb = "are" if decided > 1 else "is"
+    return f"{start} {counted} {verb} decided; what is not is marked “undecided”, with the reason."
 
 
-def _cannot(everyone: Sequence[Candidate], classes: Sequence[object], across: bool) -> tuple[str, ...]:
+def _workload_words(sections: Sequence[Section]) -> str:
+    names = [part.workload for part in sections]
+    return f"workload{'s' if len(names) > 1 else ''} {fmt.listed(names)}"
+
+
+def _cannot(everyone: Sequence[Candidate], classes: ClassRows, across: bool) -> tuple[str, ...]:
     out = []
     fewest = min(len(candidate.result.trials) for candidate in everyone)
     if fewest < FEWEST_TRIALS:
         out.append(
-            f"Whether the candidates differ: with {fmt.trials(fewest)} chance alone can make two equal systems look different. "
-            f"Below {FEWEST_TRIALS} trials no interval is printed. Repeat with 5 or more (make demo TRIALS=5, or trials: 5 in "
-            "the scenario)."
+            f"Whether the candidates differ: with {fmt.trials(fewest)} chance alone can make equals look different. "
+            f"Below {FEWEST_TRIALS} trials no interval is printed. Repeat with {FEWEST_TRIALS} or more: "
+            f"make demo TRIALS={FEWEST_TRIALS}, or trials: {FEWEST_TRIALS} in the scenario."
         )
     if classes and not across:
-        out.append("Which is better: the ledgers are of different classes, and what each protects against is part of the choice.")
+        out.append(
+            "Which is better: the ledgers are of different classes, and what each protects against is part of it."
+        )
     out.append("How the candidates behave at other loads, on other machines, over a wide network, or with faults.")
     seeds = {candidate.result.seed for candidate in everyone}
     if len(seeds) > 1:

@@ -1,4 +1,4 @@
-"""One drawing style for all charts: matplotlib's object interface in, a small inline SVG that follows the page's theme out.
+"""One drawing style for all charts: matplotlib's object interface in, small inline SVG in the page's theme out.
 
 Colours are drawn in marker values and replaced by CSS variables, text stays text in the page's own font, and everything
 that names an address or could clash with a second chart on the page is taken out.
@@ -27,7 +27,7 @@ _VARIABLES = {GRID: "grid", INK: "ink", MUTED: "muted", SHADE: "shade", BAD: "ba
 }
 DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", (0, (6, 2)), (0, (2, 2)), (0, (8, 2, 2, 2)))
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "axes.formatter.use_mathtext": False,
@@ -69,7 +69,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A finished chart. `unit` says what the axes count, `reading` how to read it, `alternative` what it shows, in words."""
+    """A finished chart. `unit` says what the axes count, `reading` how to read it, `alternative` what it shows."""
 
     title: str
     unit: str

@@ -1,6 +1,7 @@
 """Numbers as people read them: three significant digits, thousands separators, a unit. Nothing else writes a number.
 
-Counts are exact. A value that is not known prints as a dash, never as a zero. A non-breaking space joins value and unit.
+Counts are exact. A value that is not known prints as a dash, never as a zero. A non-breaking space joins value and
+unit.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ def interval(value: Interval, unit: str) -> str:
         return f"{trials(value.trials)}: no interval"
     show = UNITS[unit]
     confidence = "" if value.confidence is None else f", {number(100 * value.confidence)}{NBSP}% confidence"
-    return f"{show(value.ci_low)} to {show(value.ci_high)} ({trials(value.trials)}{confidence})"
+    return f"{show(value.ci_low)} to {show(value.ci_high)}{confidence}"
 
 
 def per_kind(counts: Mapping[str, int]) -> str:
@@ -133,7 +134,7 @@ def words(name: str) -> str:
 
 
 def listed(items: Sequence[str]) -> str:
-    """a · a and b · a, b and c."""
+    """A · a and b · a, b and c."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
 
 

@@ -1,4 +1,4 @@
-"""The words and the error classes of a report, for a reader who has never opened a terminal. The order is the order of first use."""
+"""The words and the error classes of a report, for a reader who has never opened a terminal, in order of first use."""
 
 from __future__ import annotations
 
@@ -8,37 +8,72 @@ TERMS: tuple[tuple[str, str], ...] = (
     ("Ledger", "The system under test: the shared book, and the computers (nodes) that keep it."),
     ("Workload", "The kind of business that was simulated, for instance payments between accounts."),
     ("Transaction", "One request that changes the book, such as one payment. Reads only look something up."),
-    ("Offered load", "How many transactions per second were due, by a timetable fixed before the run. The timetable never "
-     "waits for the ledger, as real customers would not."),
-    ("Goodput", "How many of our own transactions per second became valid and final. Refused, failed and unfinished ones "
-     "do not count."),
-    ("Finality", "The moment from which a transaction cannot be taken back, by the ledger's own rule (named in “The "
-     "ledger”)."),
+    (
+        "Offered load",
+        "How many transactions per second were due, by a timetable fixed before the run. The timetable never "
+        "waits for the ledger, as real customers would not.",
+    ),
+    (
+        "Goodput",
+        "How many of our own transactions per second became valid and final. Refused, failed and unfinished ones "
+        "do not count.",
+    ),
+    (
+        "Finality",
+        "The moment from which a transaction cannot be taken back, by the ledger's own rule (named in “The ledger”).",
+    ),
     ("Finality latency", "The time from the moment a transaction was due until it was final."),
     ("Commit latency", "The time from the moment a transaction was due until it was seen, valid, in a block."),
     ("Accept latency", "The time from the moment a transaction was due until the ledger said “received”."),
-    ("Submit lag", "How late our own load generator was in sending, compared with the timetable. If this is large, the "
-     "generator was the limit, not the ledger."),
-    ("Percentile (p50, p99, p99.9)", "p99 = 1.2 s means that 99 of 100 transactions took 1.2 s or less. p50 is the middle one. "
-     "“≥ 1.2 s” means that too many transactions never finished to know more. A dash with n is printed where there were "
-     "too few samples: p99 wants 1,000, p99.9 wants 10,000."),
-    ("Trial", "One repetition of the whole run, normally on a fresh, empty ledger. Trials, not single transactions, are "
-     "what an interval is computed from."),
-    ("Interval", "The range in which the true middle value lies with the stated confidence. It is printed only from 5 "
-     "trials on; below that chance alone can make two systems look different."),
-    ("Warm-up, measure, drain", "The first part of a trial is not measured, because systems start slowly. Then comes the "
-     "measured part. In the drain no new load is offered and open transactions get time to finish."),
+    (
+        "Submit lag",
+        "How late our own load generator was in sending, compared with the timetable. If this is large, the "
+        "generator was the limit, not the ledger.",
+    ),
+    (
+        "Percentile (p50, p99, p99.9)",
+        "p99 = 1.2 s means that 99 of 100 transactions took 1.2 s or less. p50 is the middle one. "
+        "“≥ 1.2 s” means that too many transactions never finished to know more. A dash is printed where there were "
+        "too few samples (n): p99 wants 1,000, p99.9 wants 10,000.",
+    ),
+    (
+        "Trial",
+        "One repetition of the whole run, normally on a fresh, empty ledger. Trials, not single transactions, are "
+        "what an interval is computed from.",
+    ),
+    (
+        "Interval",
+        "The range in which the true middle value lies with the stated confidence. It is printed only from 5 "
+        "trials on; below that chance alone can make two systems look different.",
+    ),
+    (
+        "Warm-up, measure, drain",
+        "The first part of a trial is not measured, because systems start slowly. Then comes the "
+        "measured part. In the drain no new load is offered and open transactions get time to finish.",
+    ),
     ("Under way (in flight)", "Sent, and not yet final, failed or refused."),
-    ("Dropped", "Due by the timetable, but never sent, for the stated reason. A ledger that falls behind causes drops, "
-     "because the number under way is bounded."),
+    (
+        "Dropped",
+        "Due by the timetable, but never sent, for the stated reason. A ledger that falls behind causes drops, "
+        "because the number under way is bounded.",
+    ),
     ("Rejected", "Sent, and refused by the ledger at once."),
-    ("Failed", "Written to the book, but as invalid. An expected refusal is one that the business rules ask for, such as a "
-     "payment from an empty account; it is counted apart."),
+    (
+        "Failed",
+        "Written to the book, but as invalid. An expected refusal is one that the business rules ask for, such as a "
+        "payment from an empty account; it is counted apart.",
+    ),
     ("Unresolved", "Accepted or unanswered, and neither seen as final nor as failed before the drain ended."),
-    ("Valid, invalid", "Valid: the measurement itself can be trusted. Invalid: something in the measurement broke a rule, "
-     "so the figures must not be used. It does not say whether the ledger is good."),
-    ("Class of a ledger", "What a ledger protects against and how: faults it survives, how it stores data, who operates "
-     "it. A faster ledger of a weaker class is not a better ledger."),
+    (
+        "Valid, invalid",
+        "Valid: the measurement itself can be trusted. Invalid: something in the measurement broke a rule, "
+        "so the figures must not be used. It does not say whether the ledger is good.",
+    ),
+    (
+        "Class of a ledger",
+        "What a ledger protects against and how: faults it survives, how it stores data, who operates "
+        "it. A faster ledger of a weaker class is not a better ledger.",
+    ),
     ("Invariant", "A statement that must hold in the book after the run, such as “no money was created”."),
     ("Bundle", "The folder with everything one run recorded. This page was made from it alone and can be made again."),
 )

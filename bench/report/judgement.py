@@ -16,7 +16,6 @@ from bench.stats.interval import FEWEST_TRIALS, Difference, compare, median_inte
 
 _LOAD_KEYS = ("workload", "arrival", "phases", "load")
 _SAME_OFFER = 0.01
-HARDWARE = ("cpu_model", "cores", "memory_bytes", "architecture", "machine_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +47,37 @@ METRICS = (
 
 @dataclass(frozen=True, slots=True)
 class PairVerdict:
-    """What can be said about one metric of two candidates. `difference` is second minus first, in the metric's unit."""
+    """What can be said about one metric of two candidates: `finding` in a few words, `grounds` for it.
+
+    `difference` is second minus first, in the metric's unit; its interval is None below five trials.
+    """
 
     workload: str
     metric: Metric
     first: str
     second: str
     decided: bool
-    text: str
+    finding: str
+    grounds: str
     difference: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
+
+    @property
+    def text(self) -> str:
+        """One line for a terminal."""
+        return f"{self.workload}, {self.metric.name}, {self.first} and {self.second}: {self.finding} ({self.grounds})"
+
+
+def hardware(environment: Mapping[str, object]) -> dict[str, str]:
+    """What of the environment must be equal. Memory is rounded: what a kernel reserves differs from boot to boot."""
+    cpu, disk = (part if isinstance(part := environment.get(name), Mapping) else {} for name in ("cpu", "disk"))
+    memory = environment.get("memory_bytes")
+    found = {f"processor {name}": cpu.get(name) for name in ("model", "architecture", "cores", "threads", "usable")}
+    found |= {f"disk {name}": disk.get(name) for name in ("kind", "filesystem")}
+    found["memory"] = fmt.size(float(memory)) if isinstance(memory, int | float) else None
+    found |= {name: environment.get(name) for name in ("virtualisation", "network")}
+    return {name: str(value) for name, value in found.items() if value is not None}
 
 
 def refusals(workload: str, candidates: Sequence[Candidate]) -> list[str]:
@@ -76,8 +95,12 @@ def refusals(workload: str, candidates: Sequence[Candidate]) -> list[str]:
 
 def class_differences(candidates: Sequence[Candidate]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """What differs in kind, not in speed: (what, one text per candidate)."""
-    rows = tuple((name, tuple(text(candidate.result) for candidate in candidates)) for name, text in _CLASS)
-    return tuple((name, texts) for name, texts in rows if len(set(texts)) > 1)
+    return tuple((name, texts) for name, texts in class_table(candidates) if len(set(texts)) > 1)
+
+
+def class_table(candidates: Sequence[Candidate]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The same with what they have in common."""
+    return tuple((name, tuple(text(candidate.result) for candidate in candidates)) for name, text in _CLASS)
 
 
 def pair_verdicts(workload: str, candidates: Sequence[Candidate], across_classes: bool) -> tuple[PairVerdict, ...]:
@@ -101,7 +124,9 @@ def shown_value(result: Result, metric: Metric) -> str:
     known = [value for value in values(result, metric) if value is not None]
     if result.trials and len(known) == len(result.trials):
         return fmt.UNITS[metric.unit](median_interval(known).median)
-    unknown = [trial.latency_ms.finality for trial in result.trials if getattr(trial.latency_ms.finality, metric.key) is None]
+    unknown = [
+        trial.latency_ms.finality for trial in result.trials if getattr(trial.latency_ms.finality, metric.key) is None
+    ]
     return fmt.percentile(_lowest(unknown, metric.key), metric.key) if unknown else fmt.UNKNOWN
 
 
@@ -117,20 +142,27 @@ def _judge(workload: str, metric: Metric, first: Candidate, second: Candidate, a
     left, right = ([v for v in values(side.result, metric) if v is not None] for side in (first, second))
     why = _undecidable(metric, first, second)
     if why:
-        return PairVerdict(workload, metric, first.label, second.label, False, f"undecided: {why}")
+        return PairVerdict(workload, metric, first.label, second.label, False, "undecided", why)
     found = compare(left, right, seed=first.result.seed)
     overlap = _overlap(left, right)
     decided = found.verdict == "different" and not overlap
-    text = _difference_words(metric, first, second, found)
-    if not decided:
-        text = f"undecided: {'the intervals overlap' if overlap else 'the interval of the difference includes zero'}; {text}"
-    elif class_differences((first, second)) and not across:
-        text += "; different classes, so no winner is named"
+    finding, grounds = "undecided", _interval_words(metric, found)
+    if decided:
+        finding = _difference_words(metric, first, second, found)
+        grounds += _winner_words(metric, first, second, found, across)
     else:
-        better = second if (found.difference > 0) == metric.higher_is_better else first
-        text += f"; {better.label} is better here"
+        grounds = ("the two intervals overlap; " if overlap else "the difference may be zero; ") + grounds
     return PairVerdict(
-        workload, metric, first.label, second.label, decided, text, found.difference, found.ci_low, found.ci_high
+        workload,
+        metric,
+        first.label,
+        second.label,
+        decided,
+        finding,
+        grounds,
+        found.difference,
+        found.ci_low,
+        found.ci_high,
     )
 
 
@@ -157,25 +189,35 @@ def _overlap(left: Sequence[float], right: Sequence[float]) -> bool:
 
 
 def _difference_words(metric: Metric, first: Candidate, second: Candidate, found: Difference) -> str:
-    show = fmt.UNITS[metric.unit]
     more, less = ("more", "less") if metric.unit == "rate" else ("longer", "shorter")
+    size = fmt.UNITS[metric.unit](abs(found.difference))
+    return f"{second.label}: {size} {more if found.difference > 0 else less} than {first.label}"
+
+
+def _interval_words(metric: Metric, found: Difference) -> str:
     if found.ci_low is None or found.ci_high is None:
         return ""
+    show = fmt.UNITS[metric.unit]
     low, high = (fmt.signed(show(abs(edge)), edge) for edge in (found.ci_low, found.ci_high))
-    interval = f"interval of the difference {low} to {high}, {fmt.number(100 * found.confidence)}{fmt.NBSP}% confidence"
-    if found.difference == 0:
-        return f"no difference between the medians ({interval})"
-    word = more if found.difference > 0 else less
-    return f"{second.label}: {show(abs(found.difference))} {word} than {first.label} ({interval})"
+    return f"difference {low} to {high}, {fmt.number(100 * found.confidence)}{fmt.NBSP}% confidence"
+
+
+def _winner_words(metric: Metric, first: Candidate, second: Candidate, found: Difference, across: bool) -> str:
+    if class_differences((first, second)) and not across:
+        return "; different classes, so no winner is named"
+    better = second if (found.difference > 0) == metric.higher_is_better else first
+    return f"; {better.label} is better here"
 
 
 def _load_differences(first: Candidate, other: Candidate) -> list[str]:
     found = []
     for key in _LOAD_KEYS:
         left, right = _flat(first.scenario.get(key), key), _flat(other.scenario.get(key), key)
-        for name in dict.fromkeys((*left, *right)):
-            if left.get(name) != right.get(name):
-                found.append(f"load, {name}: {left.get(name, 'not set')} and {right.get(name, 'not set')}")
+        found += [
+            f"load, {name}: {left.get(name, 'not set')} and {right.get(name, 'not set')}"
+            for name in dict.fromkeys((*left, *right))
+            if left.get(name) != right.get(name)
+        ]
     offers = [candidate.result.summary.offered_per_s.median for candidate in (first, other)]
     if not found and None not in offers and not _close(*(float(offer or 0) for offer in offers)):
         found.append(f"offered load: {fmt.rate(offers[0])} and {fmt.rate(offers[1])}")
@@ -209,15 +251,19 @@ _CLASS = (
     ("Kind of ledger", lambda result: f"{result.ledger.family}, {fmt.counted(result.ledger.nodes, 'node')}"),
     (
         "Faults it survives",
-        lambda result: f"{result.ledger.ledger_class.fault_model} "
-        f"(tolerates {fmt.count(result.ledger.ledger_class.tolerated_faults)})",
+        lambda result: (
+            f"{result.ledger.ledger_class.fault_model} "
+            f"(tolerates {fmt.count(result.ledger.ledger_class.tolerated_faults)})"
+        ),
     ),
     ("How it keeps data", lambda result: result.ledger.ledger_class.durability),
     ("Signatures", lambda result: result.ledger.ledger_class.crypto),
     ("Who operates it", lambda result: result.ledger.ledger_class.operators),
     (
         "“Final” means",
-        lambda result: result.ledger.finality.name
-        + (f" + {result.ledger.finality.confirmations} blocks" if result.ledger.finality.confirmations else ""),
+        lambda result: (
+            result.ledger.finality.name
+            + (f" + {result.ledger.finality.confirmations} blocks" if result.ledger.finality.confirmations else "")
+        ),
     ),
 )

@@ -89,7 +89,7 @@ def _html_environment() -> Environment:
 def _markdown_environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=False,  # noqa: S701 - `finalize` escapes every value for Markdown
+        autoescape=False,
         undefined=StrictUndefined,
         finalize=lambda value: value if isinstance(value, Verbatim) else markdown_text(value),
         trim_blocks=True,

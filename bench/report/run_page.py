@@ -1,17 +1,18 @@
-"""What the page of one run says, in words and rows, from the result alone. Layout is the template's, drawing the charts'."""
+"""What the page of one run says, in words and rows, from the result alone. Layout is left to the templates."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.model.result import Counts, ErrorPart, Interval, Percentiles, Result, Trial
+from bench.model.result import Counts, Interval, Percentiles, Result, Trial
 from bench.report import format as fmt
 from bench.report.figure import Chart
-from bench.report.glossary import ERRORS
+from bench.report.outcomes import ErrorRow, FunnelRow, total_counts, trouble
+from bench.stats.interval import FEWEST_TRIALS
 
-INTERVAL_FROM_TRIALS = 5
+_INLINE_FROM = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +33,6 @@ class Card:
     big: str
     lines: tuple[str, ...]
     tone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FunnelRow:
-    """One step of the funnel; `width` is its share of the planned transactions in percent."""
-
-    label: str
-    count: int
-    share: str
-    width: float
-    loss: bool
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorRow:
-    """One error class over all trials; `meaning` explains it."""
-
-    name: str
-    meaning: str
-    stage: str
-    count: int
-    examples: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +102,7 @@ def banners(result: Result) -> tuple[Banner, ...]:
     """Can the figures be used? In the order of gravity; a good run has exactly one, which says so."""
     out = [_verdict_banner(result)]
     if result.partial or any(trial.partial for trial in result.trials):
-        text = "The run ended before its plan did. What was recorded until then is below; it is not a measurement of the plan."
+        text = "The run ended before its plan did. What was recorded until then is below."
         out.append(Banner("warn", "Cut short.", text))
     broken = [item for item in result.audit.invariants if item.status == "broken"]
     if broken:
@@ -132,7 +110,7 @@ def banners(result: Result) -> tuple[Banner, ...]:
         reasons = tuple(f"{fmt.words(item.name)}: {item.detail}" for item in broken)
         out.append(Banner("bad", "The book does not add up.", text, reasons))
     if result.trials and not all(trial.fresh_ledger for trial in result.trials):
-        text = "It held data from before, and trials follow each other on it. Repeats are less independent than on fresh ledgers."
+        text = "It held data from before, so repeats are less independent of each other than on fresh ledgers."
         out.append(Banner("warn", "The ledger was not fresh.", text))
     return tuple(sorted(out, key=lambda banner: ("bad", "warn", "good").index(banner.tone)))
 
@@ -150,9 +128,9 @@ def lede(result: Result) -> str:
         f"99 of 100 within {headline_latency(result, 'p99')}.",
         _trouble_sentence(total_counts(result.trials)),
     ]
-    if len(result.trials) < INTERVAL_FROM_TRIALS:
+    if len(result.trials) < FEWEST_TRIALS:
         parts.append(
-            f"With {fmt.trials(len(result.trials))} no interval can be stated: from {INTERVAL_FROM_TRIALS} trials on it can."
+            f"With {fmt.trials(len(result.trials))} no interval can be stated: from {FEWEST_TRIALS} trials on it can."
         )
     return " ".join(parts)
 
@@ -175,8 +153,16 @@ def cards(result: Result) -> tuple[Card, ...]:
     )
     expected = (f"{fmt.count(counts.failed_expected)} expected refusals",) if counts.failed_expected else ()
     return (
-        Card("Offered", fmt.rate(offered.median), (f"{fmt.count(counts.planned)} planned in {fmt.trials(len(result.trials))}",)),
-        Card("Came through (goodput)", fmt.rate(goodput.median), tuple(filter(None, (share, fmt.interval(goodput, "rate"))))),
+        Card(
+            "Offered",
+            fmt.rate(offered.median),
+            (f"{fmt.count(counts.planned)} planned in {fmt.trials(len(result.trials))}",),
+        ),
+        Card(
+            "Came through (goodput)",
+            fmt.rate(goodput.median),
+            tuple(filter(None, (share, fmt.interval(goodput, "rate")))),
+        ),
         Card(
             "Time until final (p50)",
             headline_latency(result, "p50"),
@@ -192,42 +178,6 @@ def cards(result: Result) -> tuple[Card, ...]:
     )
 
 
-def funnel(trials: Sequence[Trial]) -> tuple[FunnelRow, ...]:
-    """Planned → dropped → submitted → rejected → accepted → committed, failed, unresolved → finalized, all trials together."""
-    counts = total_counts(trials)
-
-    def row(label: str, number: int, loss: bool = False, detail: str = "") -> FunnelRow:
-        width = round(100 * number / counts.planned, 2) if counts.planned else 0.0
-        return FunnelRow(label, number, fmt.percent(number, counts.planned), width, loss, detail)
-
-    return (
-        row("Planned", counts.planned),
-        row("dropped, never sent", counts.dropped, True, fmt.per_kind(counts.dropped_by)),
-        row("Submitted", counts.submitted),
-        row("rejected at once", counts.rejected, True),
-        row("Accepted", counts.accepted),
-        row("failed, as the workload expects", counts.failed_expected, True),
-        row("failed, unexpectedly", counts.failed - counts.failed_expected, True),
-        row("unresolved", counts.unresolved, True),
-        row("Committed, valid", counts.committed),
-        row("committed, but not final in time", counts.committed - counts.finalized, True),
-        row("Final", counts.finalized),
-    )
-
-
-def errors(trials: Sequence[Trial]) -> tuple[ErrorRow, ...]:
-    """Error classes over all trials, most frequent first, with up to three different examples each."""
-    found: dict[str, list[ErrorPart]] = {}
-    for trial in trials:
-        for name, part in trial.errors.items():
-            found.setdefault(name, []).append(part)
-    rows = []
-    for name, parts in found.items():
-        examples = tuple(dict.fromkeys(example for part in parts for example in part.examples))[:3]
-        rows.append(ErrorRow(fmt.words(name), ERRORS.get(name, ""), parts[0].stage, sum(part.count for part in parts), examples))
-    return tuple(sorted((row for row in rows if row.count), key=lambda row: -row.count))
-
-
 def latencies(trial: Trial) -> tuple[tuple[str, Percentiles], ...]:
     """The stages of one trial in the order in which they are passed."""
     named = trial.latency_ms
@@ -240,22 +190,20 @@ def latencies(trial: Trial) -> tuple[tuple[str, Percentiles], ...]:
     return (*rows, ("read answered", trial.reads.latency_ms)) if trial.reads.issued else tuple(rows)
 
 
-def reads(trials: Sequence[Trial]) -> str:
-    """One sentence on the reads; empty when there were none."""
-    issued = sum(trial.reads.issued for trial in trials)
-    if not issued:
-        return ""
-    answered, failed = sum(trial.reads.answered for trial in trials), sum(trial.reads.failed for trial in trials)
-    return f"{fmt.count(issued)} issued, {fmt.count(answered)} answered, {fmt.count(failed)} failed."
-
-
 def ledger_rows(result: Result) -> tuple[tuple[str, str], ...]:
     """The ledger, its class, its finality and its flags."""
     ledger, kind = result.ledger, result.ledger.ledger_class
-    wait = f", after {fmt.counted(ledger.finality.confirmations, 'further block')}" if ledger.finality.confirmations else ""
+    wait = (
+        f", after {fmt.counted(ledger.finality.confirmations, 'further block')}"
+        if ledger.finality.confirmations
+        else ""
+    )
     return (
         ("Ledger", f"{ledger.name} {ledger.version} (family {ledger.family})"),
-        ("Nodes", f"{fmt.count(ledger.nodes)}, {'started by the harness' if ledger.managed else 'not ours: reached by its address'}"),
+        (
+            "Nodes",
+            f"{fmt.count(ledger.nodes)}, {'started by the harness' if ledger.managed else 'not started by us'}",
+        ),
         ("Final means", f"{ledger.finality.name}{wait}"),
         *class_rows(result),
         ("Flags", shlex.join(ledger.flags) or "none"),
@@ -276,32 +224,19 @@ def identity_rows(result: Result) -> tuple[tuple[str, str], ...]:
 
 
 def environment_rows(environment: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-    """The environment as flat rows, whatever it holds: nested keys joined by a dot-like separator, lists by commas."""
+    """The environment as flat rows, whatever it holds; long lists (installed packages, say) take one row."""
     rows: list[tuple[str, str]] = []
     for key, value in environment.items():
-        name = fmt.words(str(key))
-        if isinstance(value, Mapping):
+        name = fmt.words(str(key).removesuffix("_bytes"))
+        if str(key).endswith("_bytes") and isinstance(value, int | float):
+            rows.append((name, fmt.size(value)))
+        elif isinstance(value, Mapping) and len(value) > _INLINE_FROM:
+            rows.append((name, ", ".join(f"{inner} {_plain(text)}" for inner, text in value.items())))
+        elif isinstance(value, Mapping):
             rows.extend((f"{name} · {inner}", text) for inner, text in environment_rows(value))
         else:
             rows.append((name, _plain(value)))
     return tuple(rows)
-
-
-def total_counts(trials: Sequence[Trial]) -> Counts:
-    """The counts of all trials added up."""
-    sums: dict[str, int] = {name: 0 for name in Counts.model_fields if name != "dropped_by"}
-    dropped_by: dict[str, int] = {}
-    for trial in trials:
-        for name in sums:
-            sums[name] += int(getattr(trial.counts, name))
-        for cause, number in trial.counts.dropped_by.items():
-            dropped_by[cause] = dropped_by.get(cause, 0) + number
-    return Counts.model_validate({**sums, "dropped_by": dropped_by})
-
-
-def trouble(counts: Counts) -> int:
-    """Planned transactions that did not end as they should: dropped, rejected, failed unexpectedly, unresolved."""
-    return counts.dropped + counts.rejected + counts.failed - counts.failed_expected + counts.unresolved
 
 
 def headline_latency(result: Result, key: str) -> str:
@@ -321,7 +256,9 @@ def _verdict_banner(result: Result) -> Banner:
     verdict = result.summary.verdict
     reasons = tuple(dict.fromkeys(verdict.reasons))
     if verdict.status == "valid":
-        return Banner("good", "Valid.", "All checks of the measurement held, so the figures below can be used.", reasons)
+        return Banner(
+            "good", "Valid.", "All checks of the measurement held, so the figures below can be used.", reasons
+        )
     if verdict.status == "invalid":
         text = "The measurement broke a rule; do not use the figures below. What happened and what to do:"
         return Banner("bad", "Not valid.", text, reasons or ("No reason was recorded.",))
@@ -330,7 +267,9 @@ def _verdict_banner(result: Result) -> Banner:
 
 def _trouble_sentence(counts: Counts) -> str:
     bad = trouble(counts)
-    expected = f" {fmt.count(counts.failed_expected)} were refused as the workload intends." if counts.failed_expected else ""
+    expected = (
+        f" {fmt.count(counts.failed_expected)} were refused as the workload intends." if counts.failed_expected else ""
+    )
     if not bad:
         return f"None of {fmt.count(counts.planned)} planned transactions went wrong.{expected}"
     return f"{fmt.count(bad)} of {fmt.count(counts.planned)} planned transactions went wrong.{expected}"

@@ -1,4 +1,4 @@
-"""Rows of one trial, thinned to what a chart can show. Plain numpy in, small arrays out; the cost is one sort per chart.
+"""Rows of one trial, thinned to what a chart can show. Numpy arrays in, small arrays out; one sort per chart.
 
 Stamps are int64 nanoseconds since the start signal, -1 where the event did not happen. What comes out is in seconds and
 milliseconds, because it is only looked at.
@@ -115,7 +115,7 @@ def bin_edges(end_s: float) -> Floats:
     width = next((width for width in BIN_WIDTHS_S if width >= 1 and end_s / width <= MAX_BINS), BIN_WIDTHS_S[-1])
     if end_s < 5:
         width = next(width for width in BIN_WIDTHS_S if end_s / width <= 25)
-    return np.arange(max(1, int(np.ceil(end_s / width))) + 1) * float(width)
+    return np.arange(max(1, int(np.ceil(end_s / width))) + 1, dtype=np.float64) * float(width)
 
 
 def timeline(writes: Writes, end_s: float) -> Timeline:
@@ -161,7 +161,9 @@ def distribution(later: Ns, earlier: Ns, censored: int = 0) -> Distribution:
     total = len(values) + censored
     if not len(values):
         return Distribution(np.empty(0), np.empty(0), (), 0, censored)
-    share = np.unique(np.concatenate([np.linspace(0, 0.98, 160), 1 - np.geomspace(0.02, 0.5 / total, 120), np.array(TAIL)]))
+    share = np.unique(
+        np.concatenate([np.linspace(0, 0.98, 160), 1 - np.geomspace(0.02, 0.5 / total, 120), np.array(TAIL)])
+    )
     rank = np.ceil(share * total).astype(np.int64)
     known = rank <= len(values)
     share, rank = share[known], np.maximum(rank[known], 1)
@@ -198,14 +200,25 @@ def _rate(stamps: Ns, edges: Floats) -> Steps:
 
 
 def _block_rate(stamps: Ns, edges: Floats) -> Steps:
-    """Rates between block arrivals where there are few blocks; else plain bins (a bin edge would cut blocks in two)."""
+    """Rates between block arrivals where there are few blocks (a bin edge would cut blocks in two); else plain bins.
+
+    Blocks that follow each other within half a bin are taken together, so that no short gap makes a spike.
+    """
     times, sizes = np.unique(stamps[stamps >= 0], return_counts=True)
-    if not 2 <= len(times) <= MAX_BINS or np.median(np.diff(times)) < 0.2 * NS_PER_S * (edges[1] - edges[0]):
+    if not 2 <= len(times) <= MAX_BINS:
         return _rate(stamps, edges)
     at = times / NS_PER_S
-    start = max(0.0, at[0] - float(np.median(np.diff(at))))
-    block_edges = np.concatenate([[start], at])
-    return Steps(block_edges, sizes / np.maximum(np.diff(block_edges), 1e-3))
+    shortest = float(edges[1] - edges[0]) / 2
+    ends, counts = [max(0.0, at[0] - float(np.median(np.diff(at))))], [0]
+    for time, size in zip(at.tolist(), sizes.tolist(), strict=True):
+        counts[-1] += size
+        if time - ends[-1] >= shortest:
+            ends.append(time)
+            counts.append(0)
+    if counts[-1]:
+        ends.append(ends[-1] + shortest)
+    block_edges = np.array(ends)
+    return Steps(block_edges, np.array(counts[: len(ends) - 1]) / np.diff(block_edges))
 
 
 def _ranked(ordered: Floats, starts: Ns, sizes: Ns, q: float) -> Floats:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from bench.bundle.reader import Bundle
 from bench.model.errors import IntegrityError
@@ -20,11 +21,13 @@ _NEVER = -1
 
 
 def writes(bundle: Bundle, trial: int) -> Writes:
-    """The planned writes of one trial."""
+    """The planned writes of one trial; only valid ones keep a finalized stamp (an invalid one becomes final too)."""
     table = bundle.transactions(trial, [*(f"{name}_at_ns" for name in _STAMPS), "kind", "outcome"])
     table = table.filter(pc.equal(table["kind"], Kind.WRITE.value))
     stamps = {name: _integers(table[f"{name}_at_ns"]) for name in _STAMPS}
-    return Writes(**stamps, outcome=_outcomes(table["outcome"]))
+    outcome = _outcomes(table["outcome"])
+    stamps["finalized"] = np.where(outcome == Outcome.FINALIZED, stamps["finalized"], _NEVER)
+    return Writes(**stamps, outcome=outcome)
 
 
 def usage(bundle: Bundle, trial: int) -> Mapping[str, Usage]:
@@ -43,10 +46,11 @@ def usage(bundle: Bundle, trial: int) -> Mapping[str, Usage]:
 
 
 def _integers(column: pa.ChunkedArray, unknown: int = _NEVER) -> Ns:
-    return pc.fill_null(column, unknown).to_numpy()
+    filled: Ns = pc.fill_null(column, unknown).to_numpy()
+    return filled
 
 
-def _outcomes(column: pa.ChunkedArray) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+def _outcomes(column: pa.ChunkedArray) -> NDArray[np.uint8]:
     combined = column.combine_chunks()
     encoded = combined if pa.types.is_dictionary(combined.type) else combined.dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
@@ -54,6 +58,9 @@ def _outcomes(column: pa.ChunkedArray) -> np.ndarray[tuple[int], np.dtype[np.uin
     labels = encoded.dictionary.to_pylist()
     unknown = sorted(set(labels) - set(_OUTCOMES))
     if unknown:
-        raise IntegrityError("transactions hold outcomes this version does not know", value=unknown, remedy="run `verify`")
+        raise IntegrityError(
+            "transactions hold outcomes this version does not know", value=unknown, remedy="run `verify`"
+        )
     codes = np.array([_OUTCOMES[label] for label in labels] or [0], np.uint8)
-    return codes[encoded.indices.to_numpy(zero_copy_only=False)]
+    found: NDArray[np.uint8] = codes[encoded.indices.to_numpy(zero_copy_only=False)]
+    return found

@@ -61,7 +61,9 @@ class RunBundle:
         self._notes: list[str] = []
         self._writer = BundleWriter(self.directory)
         self._writer.write_scenario(resolved_yaml(scenario))
-        self._writer.write_environment(collect_environment(self.directory))
+        local = self._ledger.managed
+        environment = collect_environment(self.directory, shares_cores=local or None, loopback=local or None)
+        self._writer.write_environment(environment.to_json())
         self._write_result(partial=True)
 
     def audit(self, invariants: Sequence[InvariantPart]) -> None:

@@ -64,10 +64,11 @@ def _plug_in_name(value: str) -> str:
 Duration = Annotated[
     int,
     BeforeValidator(_duration),
-    PlainSerializer(format_duration, return_type=str, when_used="json"),
+    PlainSerializer(format_duration, return_type=str),
     JsonSchema({"anyOf": [{"type": "string", "pattern": PATTERN}, {"type": "number", "minimum": 0}]}),
 ]
-"""Integer nanoseconds; in files `20s`, `5ms`, `1m30s`, or a number of seconds."""
+"""Integer nanoseconds; in files `20s`, `5ms`, `1m30s`, or a number of seconds. Every dump writes text, because
+a number would be read back as seconds."""
 
 Period = Annotated[Duration, AfterValidator(_period)]
 """A duration of at least a millisecond."""

@@ -52,7 +52,9 @@ class Harness:
     def __init__(self, directory: Path, then: str = SLEEP) -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-c", HARNESS.format(then=then), str(directory), NODE]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
         assert self.process.stdout is not None
         node, guard, *ports = map(int, self.process.stdout.readline().split())
         self.ports = ports
@@ -128,10 +130,14 @@ def test_forked_and_executed_children_do_not_keep_the_lifeline_open(start: Calla
             child.kill()
 
 
-def test_the_guards_of_a_group_kill_take_their_nodes_along(start: Callable[..., Harness]) -> None:
-    """A guard killed outright takes the node with it; nobody is left to reap the node's own child, the harness can."""
-    harness = start()
+def test_a_killed_guard_takes_its_node_along_and_stop_ends_the_rest(start: Callable[..., Harness]) -> None:
+    """Told to by a line on its input, the harness stops its node, whose guard is gone by then."""
+    harness = start("sys.stdin.readline(); node.stop(); print('stopped', flush=True); " + SLEEP)
     os.kill(harness.guard, signal.SIGKILL)
-    node = next(one for one in harness.ids if one.pid == psutil.Process(one.pid).pid and one.pid != harness.guard)
-    del node
-    assert soon(lambda: not answers(harness.ports[0]))
+    assert soon(lambda: sum(one.running() for one in harness.ids) == 1), "the node's child has nobody left"
+    assert harness.process.stdin is not None
+    assert harness.process.stdout is not None
+    harness.process.stdin.write("\n")
+    harness.process.stdin.flush()
+    assert harness.process.stdout.readline() == "stopped\n"
+    assert harness.nothing_left()

@@ -241,7 +241,7 @@ def synthetic_environment() -> dict[str, object]:
         "clock_source": "tsc",
         "disk": {"filesystem": "ext4", "kind": "ssd", "free_bytes": 1_000_000_000},
         "cores_shared_with_ledger": True,
-        "loopback": True,
+        "network": "loopback",
         "python": "CPython 3.11.7",
         "distributions": {"ledger-bench": "0.1.0", "numpy": "2.4.6"},
         "host": "0123456789ab",

@@ -100,7 +100,7 @@ class EvmAdapter:
         limits = self._ready.gas_limits if self._ready else frozenset[int]()
         # Its own connections: a worker's pool and this thread share nothing.
         target, channel = open_channel(opened.endpoint)
-        rpc = Rpc(channel, target.shown)
+        rpc = Rpc(channel, target.shown, patience_s=opened.endpoint.timeout_s)
         options = opened.options
         watcher = HeadWatcher(rpc, _subscription(opened), options.poll_interval_s, opened.endpoint.timeout_s)
         source = choose_source(rpc, options.status_source, limits)

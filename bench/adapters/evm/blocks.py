@@ -78,7 +78,7 @@ class BlockFollower:
                 yield from self._switch(block, head.observed_at_ns)
             else:
                 yield self._append(block, head.observed_at_ns)
-        if head.height <= self._tip_height and self._is_other_branch(head):
+        if self._lowest() <= head.height <= self._tip_height and self._is_other_branch(head):
             block = self._fetch(head.block_id or hex(head.height))
             if block is not None and block.block_id not in self._chain:
                 yield from self._switch(block, head.observed_at_ns)
@@ -86,13 +86,15 @@ class BlockFollower:
     def _is_other_branch(self, head: Head) -> bool:
         return head.height < self._tip_height if head.block_id is None else head.block_id not in self._chain
 
+    def _lowest(self) -> int:
+        return next(iter(self._chain.values()))[0]
+
     def _switch(self, block: ChainBlock, observed_at_ns: int) -> Iterator[CommitEvent]:
         """The chain was reorganised: orphan our blocks down to the common ancestor, then take the new branch."""
         branch = [block]
         while branch[-1].parent_id not in self._chain:
-            lowest = next(iter(self._chain.values()))[0]
             parent = self._fetch(branch[-1].parent_id)
-            if parent is None or parent.height < lowest:
+            if parent is None or parent.height < self._lowest():
                 raise LedgerError(
                     "the chain was reorganised below the first block this run followed",
                     value=block.height,

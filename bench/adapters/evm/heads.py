@@ -86,20 +86,15 @@ class HeadWatcher:
 
     def _poll(self) -> None:
         last = -1
-        failures = 0
         while not self._stopped.is_set():
             try:
                 height = self._rpc.hex_int("eth_blockNumber", [])
             except Exception as error:  # noqa: BLE001 - a thread's edge: handed to the follower's thread
-                failures += 1
-                if failures * self._poll_interval_s > self._timeout_s or failures > 20:
-                    self._heads.put(error)
-                    return
-            else:
-                failures = 0
-                if height != last:
-                    last = height
-                    self._heads.put(Head(height, None, monotonic_ns()))
+                self._heads.put(error)
+                return
+            if height != last:
+                last = height
+                self._heads.put(Head(height, None, monotonic_ns()))
             self._stopped.wait(_SLOW_POLL_S if self._subscribed.is_set() else self._poll_interval_s)
 
     def _listen(self) -> None:

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from bench.adapters.evm.channel import Answer, LostError, NotSentError, Target
 
 _CHUNK_BYTES = 65_536
+_MAX_HEAD_BYTES = 1 << 16
 _MAX_ANSWER_BYTES = 1 << 30
-_STALE = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
+_STALE = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError, ssl.SSLEOFError)
 
 
 class HttpChannel:
@@ -108,6 +109,8 @@ def _converse(connection: socket.socket, message: bytes) -> tuple[int, bytes, bo
         raise _ClosedEarlyError(delivered=True)
     end = data.find(b"\r\n\r\n")
     while end < 0 or data[9:10] == b"1":  # header not whole, or an interim response (1xx) to skip
+        if len(data) > _MAX_HEAD_BYTES:
+            raise LostError("the answer is not HTTP")
         if end >= 0:
             data = data[end + 4 :]
         if end < 0 or not data:

@@ -17,6 +17,7 @@ from bench.model.transaction import ErrorClass, Settled
 
 _ATTEMPTS = 20
 _RETRY_S = 0.25
+_JOIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class ReceiptFetcher:
         self._wake.set()
         self._hurry.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

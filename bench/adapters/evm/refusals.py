@@ -69,6 +69,7 @@ _WORDS: tuple[tuple[ErrorClass, tuple[str, ...]], ...] = (
             "gas price is too low",
             "gas price too low",
             "below current base fee",
+            "less than the current basefee",
             "below configured minimum",
             "less than block base fee",
             "tip below minimum",

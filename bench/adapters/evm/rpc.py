@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -15,6 +16,7 @@ from bench.adapters.protocol import Endpoint, JsonValue
 from bench.model.errors import LedgerError
 
 METHOD_NOT_FOUND = -32601
+_RETRY_S = 0.2
 BATCH_CALLS = 100
 """Calls per batch outside the hot path: below every client's own limit (geth 1,000, others as low as 100)."""
 
@@ -35,11 +37,15 @@ def open_channel(endpoint: Endpoint) -> tuple[Target, Channel]:
 
 
 class Rpc:
-    """Thread-safe as far as its channel is. `shown` names the endpoint without credentials."""
+    """Thread-safe as far as its channel is. `shown` names the endpoint without credentials.
 
-    def __init__(self, channel: Channel, shown: str) -> None:
+    An exchange that fails on its way is tried again for `patience_s`: every method used here may be repeated.
+    """
+
+    def __init__(self, channel: Channel, shown: str, patience_s: float = 0.0) -> None:
         self._channel = channel
         self._shown = shown
+        self._patience_s = patience_s
         self._ids = count(1)
 
     def call(self, method: str, params: Sequence[JsonValue]) -> JsonValue:
@@ -101,11 +107,14 @@ class Rpc:
             ) from missing
 
     def _exchange(self, body: bytes, numbers: Sequence[int]) -> JsonValue:
-        try:
-            answer = self._channel.exchange(body, numbers)
-        except (NotSentError, LostError) as error:
-            raise LedgerError(str(error), remedy="check the endpoint URL and that the node runs") from error
-        return self._parse(answer)
+        deadline = time.monotonic() + self._patience_s
+        while True:
+            try:
+                return self._parse(self._channel.exchange(body, numbers))
+            except (NotSentError, LostError) as error:
+                if time.monotonic() >= deadline:
+                    raise LedgerError(str(error), remedy="check the endpoint URL and that the node runs") from error
+            time.sleep(_RETRY_S)
 
     def _parse(self, answer: Answer) -> JsonValue:
         if answer.status in (401, 403):

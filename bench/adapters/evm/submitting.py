@@ -64,7 +64,8 @@ def _read_batch(answer: Answer, batch: Sequence[Transaction], ids: Sequence[int]
     if isinstance(parsed, Refusal | Unanswered):
         return [_for_kind(transaction, parsed) for transaction in batch]
     if isinstance(parsed, dict):
-        return [_interpret(parsed, transaction) for transaction in batch]
+        one_for_all = parsed if parsed.get("error") else {}
+        return [_interpret(one_for_all, transaction) for transaction in batch]
     by_id: dict[object, dict[str, object]] = {}
     for item in parsed:
         if isinstance(item, dict):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,12 @@ def test_published_traces_by_name() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_published_trace_plans_what_its_source_counts(name: str) -> None:
-    mapping = {"name": "x", "ledger": "sqlite", "workload": "transfer", "arrival": {"process": "trace", "name": name}}
+    mapping: dict[str, Any] = {
+        "name": "x",
+        "ledger": "sqlite",
+        "workload": "transfer",
+        "arrival": {"process": "trace", "name": name},
+    }
     scenario = scenario_from_mapping(mapping)
     assert scenario.process.planned(scenario.phases.duration_ns) == published_traces()[name].total
 

@@ -1,0 +1,37 @@
+# Two commands do everything: `make demo` and `make test`. The environment is made on first use, below .venv.
+PYTHON ?= python3
+TRIALS ?= 2
+BIN := .venv/bin
+
+.PHONY: setup demo test check contracts clean
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=python3.12 make …)"; exit 2; }
+	@echo "environment: installing into .venv (about a minute, some 150 MB)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# First run: two workloads on two real candidates, compared. About three minutes; TRIALS=5 takes longer and decides more.
+demo: setup
+	@$(BIN)/python bench.py demo --trials $(TRIALS)
+
+# Everything: style, types, architecture, unit tests, and tests against real nodes and a real browser.
+test: setup
+	@$(BIN)/python tools/test_needs.py
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy bench.py && $(BIN)/lint-imports
+	@$(BIN)/python -m pytest
+
+# The same without live tests, in under a minute: before every commit.
+check: setup
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy bench.py && $(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q -m 'not live'
+
+# Compile the workloads' contracts again, byte for byte (needs npm).
+contracts: setup
+	@tools/contracts/build.sh
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,114 @@
+"""`bench.py verify|report|compare`: everything that starts from bundles on disk and needs no ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.output import note, print_json, say
+from bench.model.errors import ExitCode
+
+if TYPE_CHECKING:
+    from bench.report.build import Comparison
+
+_VERIFY = "\b\nExample:\n  bench.py verify results/20260314-091500-transfer-anvil-1a2b3c"
+_REPORT = "\b\nExample:\n  bench.py report results/20260314-091500-transfer-anvil-1a2b3c"
+_COMPARE = "\b\nExample:\n  bench.py compare results/*-smallbank-* --out results/comparison"
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Directory of one run.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("report", epilog=_REPORT)(report)
+    app.command("compare", epilog=_COMPARE)(compare)
+    app.command("verify", epilog=_VERIFY)(verify)
+
+
+def verify(bundle: Bundle, as_json: Json = False) -> None:
+    """Check that a bundle is what it was when it was closed, and that its figures follow from its rows."""
+    from bench.bundle.verify import verify as find_problems
+
+    problems = find_problems(bundle)
+    if as_json:
+        found = [{"file": problem.file, "what": problem.what} for problem in problems]
+        print_json({"bundle": str(bundle), "whole": not problems, "problems": found})
+    elif not problems:
+        say(f"{bundle}: whole; every file is as it was when the bundle was closed")
+    for problem in problems:
+        note(f"error: {problem}")
+    if problems:
+        note("  remedy: do not use this bundle; take it again from where it came from, or repeat the run")
+        raise typer.Exit(ExitCode.INTEGRITY)
+
+
+def report(bundle: Bundle, as_json: Json = False) -> None:
+    """Make the report pages of a bundle again, from its files alone."""
+    from bench.report.build import write_report
+
+    page = write_report(bundle)
+    if as_json:
+        print_json({"html": str(page), "markdown": str(page.with_suffix(".md"))})
+    else:
+        say(str(page))
+
+
+def compare(
+    bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Directories of two or more runs.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where the page goes. Default: beside the first bundle."),
+    ] = None,
+    across_classes: Annotated[
+        bool, typer.Option("--across-classes", help="Name a winner although the ledgers promise different things.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Put runs side by side: figures with intervals, and what can be said about the difference.
+
+    Ends with code 7 when the runs are not comparable, with 8 when no difference is decided.
+    """
+    from bench.report.build import write_comparison
+
+    comparison = write_comparison(bundles, out or beside(bundles[0]), across_classes=across_classes)
+    if as_json:
+        print_json(as_data(comparison))
+    else:
+        for verdict in comparison.verdicts:
+            say(verdict.text)
+        say(str(comparison.html_path))
+    if not comparison.decided:
+        raise typer.Exit(ExitCode.UNDECIDED)
+
+
+def beside(bundle: Path) -> Path:
+    """A new directory for a comparison, next to a bundle."""
+    from bench.model.clock import utc_now
+
+    return bundle.resolve().parent / f"{utc_now():%Y%m%d-%H%M%S}-comparison"
+
+
+def as_data(comparison: Comparison) -> dict[str, object]:
+    """What `--json` prints of a comparison."""
+    return {
+        "html": str(comparison.html_path),
+        "markdown": str(comparison.markdown_path),
+        "decided": comparison.decided,
+        "verdicts": [
+            {
+                "workload": verdict.workload,
+                "metric": verdict.metric.name,
+                "first": verdict.first,
+                "second": verdict.second,
+                "decided": verdict.decided,
+                "finding": verdict.finding,
+                "difference": verdict.difference,
+                "ci_low": verdict.ci_low,
+                "ci_high": verdict.ci_high,
+            }
+            for verdict in comparison.verdicts
+        ],
+    }

@@ -1,0 +1,174 @@
+"""`bench.py ledgers …`: real nodes on this machine, apart from any run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.output import note, print_json, print_table, say
+from bench.model.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bench.ledgers.state import RunningLedger
+
+_LIST = "\b\nExample:\n  bench.py ledgers list --json"
+_INSTALL = "\b\nExample:\n  bench.py ledgers install anvil"
+_UP = "\b\nExample:\n  bench.py ledgers up anvil --option block_time_s=2"
+_DOWN = "\b\nExample:\n  bench.py ledgers down anvil"
+_STATUS = "\b\nExample:\n  bench.py ledgers status --json"
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A ledger that `ledgers list` shows.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(
+        help="List, fetch, start and stop real nodes on this machine.", no_args_is_help=True, rich_markup_mode=None
+    )
+    group.command("list", epilog=_LIST)(list_)
+    group.command("install", epilog=_INSTALL)(install)
+    group.command("up", epilog=_UP)(up)
+    group.command("down", epilog=_DOWN)(down)
+    group.command("status", epilog=_STATUS)(status)
+    app.add_typer(group, name="ledgers")
+
+
+def list_(as_json: Json = False) -> None:
+    """List the ledgers this product can start, and whether each is installed."""
+    from bench import registry
+
+    found = [registry.ledger(name) for name in registry.names("ledgers")]
+    if as_json:
+        print_json([_described(ledger.info) | {"installed": _path(ledger.installed())} for ledger in found])
+        return
+    rows = []
+    for ledger in found:
+        info = ledger.info
+        state = "yes" if ledger.installed() else f"no: {info.download}"
+        rows.append((info.name, info.family, info.version, str(info.nodes), info.finality.name, state, info.summary))
+    print_table(("NAME", "FAMILY", "VERSION", "NODES", "FINALITY", "INSTALLED", "SUMMARY"), rows)
+
+
+def install(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Ledgers that `ledgers list` shows.")],
+    as_json: Json = False,
+) -> None:
+    """Fetch the program of a ledger with the package client, check its digest, and keep it."""
+    from bench import registry
+
+    programs = {name: str(registry.ledger(name).install(note)) for name in names}
+    if as_json:
+        print_json(programs)
+        return
+    for name, program in programs.items():
+        say(f"{name}: {program}")
+
+
+def up(
+    name: Name,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="KEY=VALUE", help="An option of the ledger, as in `ledger.options`."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Start a fresh ledger that stays until `ledgers down`, and print where it is."""
+    from bench import registry
+    from bench.ledgers import state
+
+    left = state.leave_running(registry.ledger(name), parsed_options(option or []), note)
+    if as_json:
+        print_json(_shown(left))
+        return
+    say(f"{name} is up at {left.network.endpoint}")
+    use = f"bench.py run --adapter {left.network.adapter} --endpoint {left.network.endpoint}"
+    key = "" if left.key_file is None else f" --key-file {left.key_file}"
+    say(f"  use it: {use}{key} --workload transfer --rate 100 --duration 20s")
+    say(f"  end it: bench.py ledgers down {name}")
+
+
+def down(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Ledgers to stop; none given: all of them.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Stop ledgers that `ledgers up` left running. Nothing to stop is no error."""
+    from bench import registry
+    from bench.ledgers import state
+
+    wanted = names or [left.network.ledger for left in state.left_running()]
+    ended = {name: state.end(registry.ledger(name)) for name in wanted}
+    if as_json:
+        print_json(ended)
+        return
+    for name, was_up in ended.items():
+        say(f"{name}: {'stopped' if was_up else 'was not up'}")
+    if not ended:
+        say("no ledger is up")
+
+
+def status(as_json: Json = False) -> None:
+    """Show the ledgers that `ledgers up` left running."""
+    from bench.ledgers import state
+
+    found = state.left_running()
+    if as_json:
+        print_json([_shown(left) for left in found])
+        return
+    if not found:
+        say("no ledger is up")
+        return
+    print_table(
+        ("NAME", "STATE", "ENDPOINT", "SINCE", "PIDS"),
+        [
+            (
+                left.network.ledger,
+                "running" if left.running() else "ended",
+                left.network.endpoint,
+                left.started_at,
+                " ".join(str(process.pid) for process in left.processes),
+            )
+            for left in found
+        ],
+    )
+
+
+def parsed_options(given: list[str]) -> dict[str, object]:
+    """KEY=VALUE pairs as a scenario's `ledger.options` would hold them. Raises ConfigurationError."""
+    from bench.scenario.document import parse_value
+
+    options: dict[str, object] = {}
+    for pair in given:
+        key, separator, text = pair.partition("=")
+        if not separator or not key:
+            raise ConfigurationError("--option is not KEY=VALUE", value=pair, remedy="for example block_time_s=2")
+        options[key] = parse_value(text)
+    return options
+
+
+def _described(info: object) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return asdict(info)  # type: ignore[call-overload, no-any-return]  # every info is a dataclass
+
+
+def _path(path: object) -> str | None:
+    return None if path is None else str(path)
+
+
+def _shown(left: RunningLedger) -> dict[str, object]:
+    """What may be printed: everything but secrets."""
+    return {
+        "name": left.network.ledger,
+        "running": left.running(),
+        "endpoint": left.network.endpoint,
+        "adapter": left.network.adapter,
+        "version": left.network.version,
+        "started_at": left.started_at,
+        "pids": [process.pid for process in left.processes],
+        "flags": list(left.network.flags),
+        "key_file": _path(left.key_file),
+    }

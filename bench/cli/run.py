@@ -1,0 +1,218 @@
+"""`bench.py run`: one scenario, from a file or from flags, on managed ledgers or on a running node."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.output import note, print_json, say
+from bench.cli.progress import shown_progress
+from bench.model.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from bench.model.result import Interval, Result
+    from bench.run.coordinator import RunOutcome
+    from bench.scenario.schema import Scenario
+
+RESULTS = Path("results")
+_EXAMPLE = """\b
+Examples:
+  bench.py run examples/transfer.yaml --ledger anvil --set arrival.rate=500
+  bench.py run --ledger anvil --workload smallbank --rate 300 --duration 20s
+  bench.py run --adapter evm --endpoint http://127.0.0.1:8545 --key-file funding.key \\
+      --workload transfer --rate 200 --duration 20s --out results
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line says in place of, or on top of, a scenario file. None: not given."""
+
+    ledgers: tuple[str, ...] = ()
+    adapter: str | None = None
+    endpoint: str | None = None
+    workload: str | None = None
+    rate: float | None = None
+    duration: str | None = None
+    trials: int | None = None
+    seed: int | None = None
+    workers: int | None = None
+    batch: int | None = None
+
+    def given(self) -> dict[str, JsonValue]:
+        """Scenario keys and values of the flags that were given, without the ledgers."""
+        values: dict[str, JsonValue] = {
+            "endpoint.adapter": self.adapter,
+            "endpoint.url": self.endpoint,
+            "workload.name": self.workload,
+            "arrival.rate": self.rate,
+            "phases.duration": self.duration,
+            "trials": self.trials,
+            "seed": self.seed,
+            "load.workers": self.workers,
+            "load.batch": self.batch,
+        }
+        return {key: value for key, value in values.items() if value is not None}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run", epilog=_EXAMPLE)(run)
+
+
+def run(
+    scenario: Annotated[
+        Path | None, typer.Argument(metavar="[SCENARIO.yaml]", help="Scenario file; flags override what it says.")
+    ] = None,
+    ledger: Annotated[
+        list[str] | None, typer.Option("--ledger", metavar="NAME", help="Managed ledger; repeat for several.")
+    ] = None,
+    adapter: Annotated[
+        str | None, typer.Option("--adapter", metavar="NAME", help="Adapter that speaks to --endpoint.")
+    ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", metavar="URL", help="A running node that is not ours.")
+    ] = None,
+    workload: Annotated[
+        str | None, typer.Option("--workload", metavar="NAME", help="Workload; `plugins` lists them.")
+    ] = None,
+    rate: Annotated[float | None, typer.Option("--rate", metavar="N", help="Arrivals per second.")] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option("--duration", metavar="TIME", help="Time over which arrivals are planned, warm-up included."),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", metavar="N", help="Repeats. Default 5, with --endpoint 1.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", metavar="N", help="Processes that send.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", metavar="N", help="Most transactions in one request.")] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", metavar="FILE", help="Key of a funded account on --endpoint; or BENCH_FUNDING_KEY."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any scenario key, e.g. phases.warm_up=0s.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Directory in which the bundles are made.")
+    ] = RESULTS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON when done.")] = False,
+) -> None:
+    """Run a scenario and write one bundle per ledger, each with a report."""
+    flags = Flags(tuple(ledger or ()), adapter, endpoint, workload, rate, duration, trials, seed, workers, batch)
+    outcome = execute(chosen_scenario(scenario, flags, set_ or []), out, key_file)
+    for problem in outcome.problems:
+        note(f"error: {problem}")
+    results = [(bundle, read_result(bundle)) for bundle in outcome.bundles]
+    if as_json:
+        print_json({"exit_code": int(outcome.exit_code), "runs": [_as_data(*one) for one in results]})
+    else:
+        for bundle, result in results:
+            show(bundle, result)
+    raise typer.Exit(outcome.exit_code)
+
+
+def chosen_scenario(path: Path | None, flags: Flags, settings: Sequence[str]) -> Scenario:
+    """The scenario that a file and flags stand for together; `settings` are those of `--set`, which come last."""
+    from bench.scenario.loader import load_scenario, scenario_from_mapping
+
+    if flags.ledgers and flags.endpoint:
+        raise ConfigurationError(
+            "--ledger and --endpoint are both given", remedy="keep one: a ledger of ours, or a node that is running"
+        )
+    if path is None:
+        return scenario_from_mapping(_ad_hoc(flags), settings, "the flags")
+    overrides = [f"{key}={json.dumps(value)}" for key, value in flags.given().items()]
+    if flags.ledgers:
+        overrides.append(f"ledgers={json.dumps(_narrowed(load_scenario(path, overrides), flags.ledgers))}")
+    return load_scenario(path, [*overrides, *settings])
+
+
+def execute(scenario: Scenario, out: Path, key_file: Path | None = None) -> RunOutcome:
+    """Run it, showing progress on standard error."""
+    from bench.run.coordinator import RunOptions
+    from bench.run.coordinator import run as run_scenario
+
+    options = RunOptions(out=out, command=["bench.py", *sys.argv[1:]], key_file=key_file)
+    with shown_progress() as listener:
+        return run_scenario(scenario, options, listener)
+
+
+def read_result(bundle: Path) -> Result:
+    """The figures of a bundle."""
+    from bench.bundle.reader import read_bundle
+
+    return read_bundle(bundle).result
+
+
+def show(bundle: Path, result: Result) -> None:
+    """The few lines that end a run: what was found, whether it holds, where the report is."""
+    summary = result.summary
+    say(f"{result.ledger.name} {result.workload}: {summary.verdict.status}{', partial' if result.partial else ''}")
+    for reason in summary.verdict.reasons:
+        say(f"  {reason}")
+    say(f"  goodput {_interval(summary.goodput_per_s)}/s of {_interval(summary.offered_per_s)}/s offered")
+    finality = summary.latency_ms.get("finality", {})
+    shown = [f"{name} {_interval(finality[name])}" for name in ("p50", "p99") if name in finality]
+    if shown:
+        say(f"  finality latency, ms: {', '.join(shown)}")
+    page = bundle / "report.html"
+    say(f"  {page if page.exists() else bundle}")
+
+
+def _ad_hoc(flags: Flags) -> dict[str, JsonValue]:
+    """A scenario made of flags alone. What is missing, the schema tells."""
+    if flags.workload is None:
+        raise ConfigurationError(
+            "neither a scenario file nor --workload is given",
+            remedy="bench.py run SCENARIO.yaml, or bench.py run --ledger anvil --workload transfer --rate 200 "
+            "--duration 20s",
+        )
+    target = "-".join(flags.ledgers) or flags.adapter or "endpoint"
+    mapping: dict[str, JsonValue] = {"name": f"{flags.workload}-{target}", "arrival": {"process": "constant"}}
+    if flags.ledgers:
+        mapping["ledgers"] = list(flags.ledgers)
+    for key, value in flags.given().items():
+        _place(mapping, key.split("."), value)
+    return mapping
+
+
+def _place(mapping: dict[str, JsonValue], path: list[str], value: JsonValue) -> None:
+    for part in path[:-1]:
+        inner = mapping.setdefault(part, {})
+        assert isinstance(inner, dict)
+        mapping = inner
+    mapping[path[-1]] = value
+
+
+def _narrowed(scenario: Scenario, names: Sequence[str]) -> list[JsonValue]:
+    """The named ledgers, with the options the file gives them."""
+    known = {choice.name: choice.options for choice in scenario.ledgers}
+    return [{"name": name, "options": known.get(name, {})} for name in names]
+
+
+def _interval(interval: Interval) -> str:
+    if interval.median is None:
+        return "unknown"
+    if interval.ci_low is None or interval.ci_high is None:
+        return f"{interval.median:,.1f}"
+    return f"{interval.median:,.1f} [{interval.ci_low:,.1f}, {interval.ci_high:,.1f}]"
+
+
+def _as_data(bundle: Path, result: Result) -> dict[str, object]:
+    return {
+        "bundle": str(bundle),
+        "ledger": result.ledger.name,
+        "workload": result.workload,
+        "partial": result.partial,
+        "summary": result.summary.model_dump(mode="json"),
+    }

@@ -1,0 +1,254 @@
+"""The engine, its accounts and the real encoder together, against a ledger in the test that enforces sequence
+numbers.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+
+import gevent
+import numpy as np
+import pytest
+
+from bench.load.encoder import Encoder
+from bench.load.engine import Engine
+from bench.load.messages import TrialSpec
+from bench.load.recorder import Pending, Recorder
+from bench.model.clock import NS_PER_MS, monotonic_ns
+from bench.model.ledger import Finality, Sequencing
+from bench.model.operation import Operation
+from bench.model.phase import Outcome
+from bench.model.record import ROW
+from bench.model.transaction import ACCEPTED, ErrorClass, Refusal, Reply, Transaction, Unanswered
+from workloads.transfer import WORKLOAD
+
+ACCOUNTS = 5
+
+
+class StrictLedger:
+    """Executes each sender's transactions in sequence without gaps; refuses and drops answers by script."""
+
+    finality = Finality("inclusion")
+    capabilities = frozenset({"batch"})
+
+    def __init__(
+        self, sequencing: Sequencing, refuse: float = 0.0, silent: float = 0.0, delay_s: float = 0.001
+    ) -> None:
+        self.sequencing = sequencing
+        self.executing = True
+        self.sends = 0
+        self._random = random.Random(7)
+        self._refuse, self._silent, self._delay_s = refuse, silent, delay_s
+        self._waiting: dict[int, dict[int, bytes]] = defaultdict(dict)
+        self.next: dict[int, int] = defaultdict(int)
+        self.executed: list[bytes] = []
+        self._reported = 0
+
+    def encode(self, operation: Operation, sender: int, sequence: int) -> Transaction:
+        salt = self._random.getrandbits(64).to_bytes(8, "big")
+        body = sender.to_bytes(4, "big") + sequence.to_bytes(4, "big") + salt
+        return Transaction(body.ljust(32, b"\0"), body)
+
+    def encode_filler(self, sender: int, sequence: int) -> Transaction:
+        return self.encode(Operation("filler"), sender, sequence)
+
+    def next_sequence(self, sender: int) -> int:
+        return self.next[sender]
+
+    def submit(self, batch: Sequence[Transaction]) -> list[Reply]:
+        gevent.sleep(self._delay_s)
+        return [self._one(transaction) for transaction in batch]
+
+    def _one(self, transaction: Transaction) -> Reply:
+        self.sends += 1
+        sender = int.from_bytes(transaction.payload[:4], "big")
+        sequence = int.from_bytes(transaction.payload[4:8], "big")
+        waiting = self._waiting[sender]
+        if transaction.tx_id in waiting.values() or transaction.tx_id in self.executed:
+            return ACCEPTED
+        if self._random.random() < self._refuse:
+            return Refusal(ErrorClass.POOL_FULL, "txpool is full")
+        if self.sequencing is Sequencing.ACCOUNT and (sequence < self.next[sender] or sequence in waiting):
+            return Refusal(ErrorClass.SEQUENCE_TOO_LOW, "nonce too low")
+        key = sequence if self.sequencing is Sequencing.ACCOUNT else self.next[sender] + len(waiting)
+        waiting[key] = transaction.tx_id
+        if self._random.random() < self._silent:
+            return Unanswered("connection lost")
+        return ACCEPTED
+
+    def block(self) -> list[bytes]:
+        """Execute what can be executed; the ids executed since the last block."""
+        if self.executing:
+            for sender, waiting in self._waiting.items():
+                while self.next[sender] in waiting:
+                    self.executed.append(waiting.pop(self.next[sender]))
+                    self.next[sender] += 1
+        new = self.executed[self._reported :]
+        self._reported = len(self.executed)
+        return new
+
+    def stuck(self) -> int:
+        return sum(len(waiting) for waiting in self._waiting.values())
+
+
+class InProcessEncoder:
+    """The real encoder behind the link's methods, without the process and the socket."""
+
+    broken = ""
+
+    def __init__(self, encoder: Encoder, engine: Engine) -> None:
+        self._encoder, self._engine = encoder, engine
+
+    @property
+    def planned(self) -> int | None:
+        return self._encoder.planned if self._encoder.exhausted else None
+
+    def credit(self, count: int) -> None:
+        self._engine.feed([Pending(*item) for item in self._encoder.next_items(count)])
+
+    def renumber(self, sender: int, generation: int, following: int, holes: Sequence[int]) -> None:
+        self._encoder.reset(sender, generation, following, holes)
+
+    def sign_again(self, indices: Sequence[int]) -> None:
+        items = [Pending(*item) for item in self._encoder.resign(indices)]
+        gevent.spawn_later(0.005, self._engine.feed_again, items)
+
+    def filler(self, sender: int, sequence: int) -> None:
+        self._engine.feed_again([Pending(*self._encoder.filler(sender, sequence))])
+
+
+class Run:
+    def __init__(
+        self, ledger: StrictLedger, *, rate: int = 1000, batch: int = 1, in_flight: int = 1000, lanes: int = 4
+    ):
+        self.spec = TrialSpec(
+            token="t",
+            adapter="",
+            url="",
+            headers={},
+            options={},
+            timeout_s=1,
+            fixture={"accounts": ACCOUNTS, "sequences": [0] * ACCOUNTS, "data": {}, "disclosed": {}},
+            workload="transfer",
+            parameters={"amount": 1},
+            seed=3,
+            arrival={"process": "constant", "rate": rate},
+            duration_ns=400 * NS_PER_MS,
+            workers=1,
+            batch=batch,
+            linger_ns=5 * NS_PER_MS,
+            lanes=lanes,
+            max_lanes=16,
+            in_flight=in_flight,
+            buffer=300,
+            drain_ns=3000 * NS_PER_MS,
+        )
+        self.planned = rate * 400 // 1000
+        self.ledger = ledger
+        self.recorder = Recorder(0, 1, 0)
+        self.engine = Engine(self.spec, 0, ledger, self.recorder)
+        encoder = InProcessEncoder(Encoder(ledger, WORKLOAD, self.spec, 0), self.engine)
+        self.engine.attach(encoder)
+        encoder.credit(self.spec.buffer)
+
+    def finish(self) -> np.ndarray:
+        lanes = [gevent.spawn(self.engine.lane) for _ in range(self.spec.lanes)]
+        self.engine.begin(monotonic_ns())
+        blocks = gevent.spawn(self._blocks)
+        gevent.sleep(0.4)
+        self.engine.drain(lambda: self.engine.now() > self.spec.duration_ns + self.spec.drain_ns)
+        self.engine.stop()
+        gevent.joinall(lanes, timeout=2, raise_error=True)
+        blocks.kill()
+        self.engine.discard_rest(ErrorClass.BUFFER_EMPTY)
+        self.recorder.close_open()
+        return np.frombuffer(self.recorder.take_rows(), ROW)
+
+    def _blocks(self) -> None:
+        for ordinal in range(10_000):
+            gevent.sleep(0.02)
+            ids = self.ledger.block()
+            frame = ["block", ordinal, ordinal, monotonic_ns(), b"".join(ids), 32, bytes(len(ids)), -1, -1]
+            self.recorder.block(frame, self.engine.start_ns)
+
+
+def outcomes(rows: np.ndarray) -> dict[Outcome, int]:
+    return {Outcome(outcome): int((rows["outcome"] == outcome).sum()) for outcome in np.unique(rows["outcome"])}
+
+
+def planned_exactly_once(rows: np.ndarray, planned: int) -> bool:
+    return sorted(rows["index"].tolist()) == list(range(planned))
+
+
+@pytest.mark.parametrize("sequencing", [Sequencing.ACCOUNT, Sequencing.NONE])
+@pytest.mark.parametrize("batch", [1, 20])
+def test_everything_planned_is_sent_on_time_and_finalized(sequencing, batch):
+    run = Run(StrictLedger(sequencing), batch=batch)
+    rows = run.finish()
+    assert planned_exactly_once(rows, run.planned)
+    assert outcomes(rows) == {Outcome.FINALIZED: run.planned}
+    assert (rows["submitted_ns"] >= rows["intended_ns"]).all()
+    assert run.ledger.sends == run.planned
+
+
+def test_refusals_break_sequences_and_are_mended_without_losing_a_transaction():
+    run = Run(StrictLedger(Sequencing.ACCOUNT, refuse=0.08))
+    rows = run.finish()
+    assert planned_exactly_once(rows, run.planned)
+    found = outcomes(rows)
+    assert found[Outcome.REJECTED] > 5
+    assert found.get(Outcome.UNRESOLVED, 0) == 0
+    assert run.ledger.stuck() == 0
+    assert len(run.ledger.executed) == found[Outcome.FINALIZED] + run.recorder.counters.fillers
+
+
+def test_unanswered_sends_are_resolved_by_the_ledger_and_never_signed_again():
+    run = Run(StrictLedger(Sequencing.ACCOUNT, silent=0.1))
+    rows = run.finish()
+    assert outcomes(rows) == {Outcome.FINALIZED: run.planned}
+    assert (rows["accepted_ns"] == -1).sum() > 10
+    assert len(set(run.ledger.executed)) == run.planned
+
+
+def test_a_full_in_flight_bound_drops_without_breaking_sequences():
+    ledger = StrictLedger(Sequencing.ACCOUNT)
+    ledger.executing = False
+    gevent.spawn_later(0.25, setattr, ledger, "executing", True)
+    run = Run(ledger, in_flight=40)
+    rows = run.finish()
+    assert planned_exactly_once(rows, run.planned)
+    found = outcomes(rows)
+    assert found[Outcome.DROPPED] > 100
+    assert found[Outcome.FINALIZED] + found[Outcome.DROPPED] == run.planned
+    assert (rows["error_class"][rows["outcome"] == Outcome.DROPPED] == ErrorClass.IN_FLIGHT_BOUND).all()
+    assert ledger.stuck() == 0
+
+
+def test_sequences_used_by_somebody_else_are_skipped_never_rewound():
+    ledger = StrictLedger(Sequencing.ACCOUNT)
+    for sender in range(ACCOUNTS):
+        ledger.next[sender] = 3
+    run = Run(ledger)
+    rows = run.finish()
+    found = outcomes(rows)
+    assert planned_exactly_once(rows, run.planned)
+    assert ACCOUNTS <= found[Outcome.REJECTED] <= 3 * ACCOUNTS + 40
+    assert found[Outcome.FINALIZED] + found[Outcome.REJECTED] == run.planned
+    assert set(np.unique(rows["error_class"][rows["outcome"] == Outcome.REJECTED])) == {ErrorClass.SEQUENCE_TOO_LOW}
+
+
+def test_lanes_are_added_while_answers_are_slow():
+    run = Run(StrictLedger(Sequencing.NONE, delay_s=0.01), rate=1000, lanes=1)
+    rows = run.finish()
+    assert 8 <= run.engine.lanes <= 16
+    assert planned_exactly_once(rows, run.planned)
+
+
+def test_a_stopped_trial_accounts_for_what_was_taken_and_what_was_not():
+    run = Run(StrictLedger(Sequencing.ACCOUNT))
+    gevent.spawn_later(0.15, run.engine.stop)
+    rows = run.finish()
+    found = outcomes(rows)
+    assert found[Outcome.DROPPED] > 50
+    assert found[Outcome.FINALIZED] + found.get(Outcome.UNRESOLVED, 0) > 50
+    assert len(np.unique(rows["index"])) == len(rows)

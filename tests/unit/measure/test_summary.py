@@ -1,0 +1,148 @@
+import pytest
+
+from bench.measure.summary import summarise
+from bench.model.phase import Outcome, Phase, PhaseSpan
+from bench.model.result import Trial
+from bench.model.transaction import ErrorClass
+from tests.support.bundles import SMALLBANK, synthetic_trial
+from tests.support.rows import OPERATIONS, chain, read, trial_input, worker_cpu, write
+
+STAMPS = [1_000 * number + 500 for number in range(20)]
+
+
+def plain(count=100, **changes):
+    return [write(1_000 + 100 * number, committed=1_000 + 100 * number + 50, **changes) for number in range(count)]
+
+
+def test_latencies_start_at_the_intended_time_and_end_at_their_own_stamp():
+    rows = [write(2_000, submitted=2_003, accepted=2_010, committed=2_500, finalized=3_500) for _ in range(20)]
+    found = summarise(trial_input(rows, chain(STAMPS))).latency_ms
+    assert (found.submit_lag.p50, found.accept.p50, found.commit.p50, found.finality.p50) == (3, 10, 500, 1_500)
+    assert (found.submit_lag.max, found.accept.max, found.commit.max, found.finality.max) == (3, 10, 500, 1_500)
+
+
+def test_only_what_was_intended_in_the_measure_phase_has_latencies_but_all_is_counted():
+    rows = [write(999.999), *plain(20), write(11_000), write(10_999.999, committed=14_000)]
+    made = summarise(trial_input(rows, chain(STAMPS)))
+    assert made.latency_ms.finality.count == 21
+    assert made.counts.planned == made.counts.finalized == 23
+
+
+def test_failed_and_rejected_writes_have_no_latency_and_lost_ones_are_censored():
+    rows = plain(100)
+    rows += [write(2_000, outcome=Outcome.FAILED, error=ErrorClass.REVERTED, committed=2_001)] * 5
+    rows += [write(2_000, outcome=Outcome.REJECTED, error=ErrorClass.POOL_FULL)] * 7
+    rows += [write(2_000, outcome=Outcome.UNRESOLVED, error=ErrorClass.NOT_INCLUDED)] * 20
+    rows += [write(2_000, outcome=Outcome.COMMITTED, committed=2_060)] * 3
+    found = summarise(trial_input(rows, chain(STAMPS))).latency_ms
+    assert (found.commit.count, found.commit.censored) == (123, 20)
+    assert (found.finality.count, found.finality.censored) == (123, 23)
+    assert (found.finality.p50, found.finality.p90) == (50, None)
+    assert found.finality.lower_bound == {
+        "p90": 18_000,
+        "max": 18_000,
+        "mean": pytest.approx((5_000 + 23 * 18_000) / 123),
+    }
+    assert (found.accept.count, found.accept.censored) == (128, 0)
+    assert found.submit_lag.count == 135
+
+
+def test_a_send_that_was_never_answered_is_censored_in_accept_latency_only():
+    rows = [*plain(20), write(2_000, accepted=-1, committed=2_050)]
+    found = summarise(trial_input(rows, chain(STAMPS))).latency_ms
+    assert (found.accept.count, found.accept.censored, found.accept.lower_bound["max"]) == (21, 1, 18_000)
+    assert (found.finality.count, found.finality.censored) == (21, 0)
+
+
+def test_reads_stand_apart():
+    rows = plain(20) + [read(2_000, answered=2_007)] * 20 + [read(2_000, error=ErrorClass.READ_TIMEOUT)] * 2
+    made = summarise(trial_input(rows, chain(STAMPS)))
+    assert (made.reads.issued, made.reads.answered, made.reads.failed, made.reads.latency_ms.p50) == (22, 20, 2, 7)
+    assert made.latency_ms.finality.count == 20
+    assert made.counts.planned == 20
+    assert made.latency_ms.submit_lag.count == 42
+
+
+def test_the_table_of_operations():
+    rows = plain(20) + [read(2_000, answered=2_007)] * 25
+    rows += [write(2_000, outcome=Outcome.FAILED_EXPECTED, error=ErrorClass.BUSINESS_REFUSAL)] * 2
+    rows += [write(2_000, outcome=Outcome.DROPPED, error=ErrorClass.IN_FLIGHT_BOUND)] * 3
+    rows += [write(2_000, outcome=Outcome.REJECTED, error=ErrorClass.POOL_FULL)] * 4
+    made = summarise(trial_input(rows, chain(STAMPS))).operations
+    pay, look = made["pay"], made["look"]
+    assert (pay.kind, pay.planned, pay.submitted, pay.valid, pay.failed) == ("write", 29, 26, 20, 2)
+    assert (pay.failed_expected, pay.rejected, pay.unresolved, pay.latency_ms.p50) == (2, 4, 0, 50)
+    assert (look.kind, look.planned, look.submitted, look.valid, look.latency_ms.p50) == ("read", 25, 25, 25, 7)
+    assert list(made) == [operation.name for operation in OPERATIONS]
+
+
+def test_errors_add_up_by_stage_and_keep_their_examples():
+    rows = [write(2_000, outcome=Outcome.FAILED_EXPECTED, error=ErrorClass.REVERTED)] * 4
+    rows += [write(2_000, outcome=Outcome.FAILED, error=ErrorClass.REVERTED)]
+    rows += [write(2_000, outcome=Outcome.FAILED, error=ErrorClass.INSUFFICIENT_FUNDS)] * 2
+    rows += [write(2_000, outcome=Outcome.REJECTED, error=ErrorClass.INSUFFICIENT_FUNDS)] * 3
+    rows += [
+        write(2_000, outcome=Outcome.UNRESOLVED, error=ErrorClass.ORPHANED),
+        read(2_000, error=ErrorClass.READ_TIMEOUT),
+    ]
+    rows += [write(2_000, outcome=Outcome.DROPPED, error=ErrorClass.IN_FLIGHT_BOUND), write(2_000)]
+    examples = {ErrorClass.REVERTED: ["execution reverted"]}
+    made = summarise(trial_input(rows, chain(STAMPS), examples=examples)).errors
+    assert [(key, part.stage, part.count, part.expected) for key, part in made.items()] == [
+        ("reverted", "failed", 5, 4),
+        ("insufficient_funds", "rejected", 3, 0),
+        ("insufficient_funds/failed", "failed", 2, 0),
+        ("in_flight_bound", "dropped", 1, 0),
+        ("orphaned", "unresolved", 1, 0),
+        ("read_timeout", "read", 1, 0),
+    ]
+    assert made["reverted"].examples == ["execution reverted"]
+
+
+def test_blocks_of_the_measure_phase():
+    blocks = chain([500, 1_500, 2_500, 4_500, 5_500, 9_000, 12_000], transactions=4, orphaned=[4])
+    blocks["transactions"][2] = 0
+    made = summarise(trial_input(plain(), blocks)).blocks
+    assert (made.count, made.empty, made.orphaned, made.interval_s_median) == (4, 1, 1, 2.0)
+    assert (made.transactions_per_block_median, made.receipts_settled) == (4, True)
+    unknown = [write(2_000, outcome=Outcome.UNRESOLVED, error=ErrorClass.STATUS_UNKNOWN)]
+    assert not summarise(trial_input(unknown, blocks)).blocks.receipts_settled
+
+
+def test_a_trial_that_never_started_is_invalid_and_whole():
+    made = summarise(trial_input([], chain([]), phases=[PhaseSpan(Phase.MEASURE, 0, 0)], resources=()))
+    assert made.verdict.status == "invalid"
+    assert made.counts.planned == 0
+    assert made.rates.goodput_per_s == 0
+    assert made.latency_ms.finality.count == 0
+
+
+def test_a_model_ledger_is_recovered():
+    model = synthetic_trial(offered=400, seconds=20, block_s=0.5, lossless=True, seed=4)
+    made = summarise(
+        trial_input(
+            [],
+            model.blocks,
+            rows=model.rows,
+            planned=model.planned,
+            phases=model.phases,
+            operations=SMALLBANK,
+            resources=[worker_cpu(10)],
+        )
+    )
+    assert made.verdict.status == "valid"
+    assert made.rates.goodput_per_s == pytest.approx(340, rel=0.03)
+    assert made.rates.offered_per_s == pytest.approx(340, rel=0.03)
+    # uniform wait for the next block (mean 250 ms, p99 495) after about 33 ms of sending and readying
+    assert made.latency_ms.finality.mean == pytest.approx(283, rel=0.03)
+    assert 495 < made.latency_ms.finality.p99 < 600
+    assert made.latency_ms.submit_lag.p50 == pytest.approx(0.168, rel=0.05)
+    assert made.counts.finalized + made.reads.answered == model.planned
+    assert Trial.model_validate_json(made.model_dump_json()) == made
+
+
+def test_phases_are_in_seconds():
+    phases = summarise(trial_input(plain(), chain(STAMPS))).phases
+    assert [(part.phase, part.start_s, part.end_s) for part in phases] == [
+        ("warm_up", 0, 1), ("measure", 1, 11), ("drain", 11, 20),
+    ]  # fmt: skip
