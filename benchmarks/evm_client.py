@@ -83,8 +83,21 @@ def run(name: str, calls: int, lanes: int, batch: int = 1) -> tuple[float, float
         assert server.stdin is not None
         assert server.stdout is not None
         url = server.stdout.readline().strip()
-        arguments = ["--client", name, "--url", url, "--calls", str(calls), "--lanes", str(lanes), "--batch", str(batch)]
-        output = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=True).stdout
+        arguments = [
+            "--client",
+            name,
+            "--url",
+            url,
+            "--calls",
+            str(calls),
+            "--lanes",
+            str(lanes),
+            "--batch",
+            str(batch),
+        ]
+        output = subprocess.run(
+            [sys.executable, __file__, *arguments], capture_output=True, text=True, check=True
+        ).stdout
         server.stdin.close()
         server_cpu = float(server.stdout.read())
     cpu_us, wall = map(float, output.split())
@@ -109,7 +122,9 @@ def main() -> None:
         print(f"{name:24}{cpu_us:8.1f} µs CPU/call {rate:10,.0f} calls/s   server {server:4.0%} of a core")
     print(f"ratio ours / bare {best['EvmAdapter.submit'][0] / best['bare geventhttpclient'][0]:.2f}")
     cpu_us, rate, server = run("ours", max(given.calls // 20, 640), given.lanes, batch=50)
-    print(f"{'batches of 50':24}{cpu_us / 50:8.1f} µs CPU/tx   {rate * 50:10,.0f} tx/s      server {server:4.0%} of a core")
+    print(
+        f"{'batches of 50':24}{cpu_us / 50:8.1f} µs CPU/tx   {rate * 50:10,.0f} tx/s      server {server:4.0%} of a core"
+    )
 
 
 if __name__ == "__main__":

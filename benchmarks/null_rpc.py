@@ -93,6 +93,10 @@ def _answer_all(peer: socket.socket, data: bytes) -> bytes:
         size = int(found[1]) if found else 0
         if len(data) < end + 4 + size:
             break
+        if not size:  # a WebSocket handshake, say
+            peer.sendall(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+            data = data[end + 4 :]
+            continue
         body = _answer(data[end + 4 : end + 4 + size])
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
         peer.sendall(head % len(body) + body)

@@ -6,20 +6,20 @@ one we started only if its start time says so as well.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any
 
 from bench.ledgers.lock import locked
 from bench.ledgers.process import ProcessId, outliving, recorded
 from bench.ledgers.protocol import Ledger, Progress
 from bench.model.clock import utc_now
 from bench.model.errors import ConfigurationError, LedgerError
-from bench.model.ledger import Network
+from bench.model.ledger import Finality, LedgerClass, Network, Node
 
 _KEY = "funding_key"
 
@@ -36,9 +36,6 @@ class RunningLedger:
     def running(self) -> bool:
         """True while every node process that was started still runs."""
         return all(process.running() for process in self.processes)
-
-
-_FORMAT = TypeAdapter(RunningLedger)
 
 
 def state_directory() -> Path:
@@ -58,10 +55,10 @@ def left_running() -> list[RunningLedger]:
 def find(name: str) -> RunningLedger | None:
     """What was left under this ledger name."""
     try:
-        return _FORMAT.validate_json(_state_file(name).read_bytes())
+        return _parse(json.loads(_state_file(name).read_bytes()))
     except FileNotFoundError:
         return None
-    except ValidationError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise LedgerError(
             f"the record of the running {name} cannot be read",
             value=str(_state_file(name)),
@@ -89,7 +86,7 @@ def leave_running(ledger: Ledger, options: Mapping[str, object], progress: Progr
             network = ledger.up(directory, options, progress)
         try:
             left = _describe(network)
-            _write(_state_file(name), _FORMAT.dump_json(left, indent=1))
+            _write(_state_file(name), json.dumps(asdict(left), indent=1, default=str).encode())
         except BaseException:
             ledger.down(network)
             raise
@@ -129,6 +126,31 @@ def _describe(network: Network) -> RunningLedger:
     if key is not None and key_file is not None:
         _write(key_file, f"{key}\n".encode())
     return RunningLedger(utc_now().isoformat(timespec="seconds"), network, processes, key_file)
+
+
+def _parse(written: dict[str, Any]) -> RunningLedger:
+    """What `asdict` and JSON made of a RunningLedger, made one again."""
+    network = written["network"]
+    nodes = [
+        node
+        | {
+            "data_directory": None if node["data_directory"] is None else Path(node["data_directory"]),
+            "command": tuple(node["command"]),
+        }
+        for node in network["nodes"]
+    ]
+    rebuilt = network | {
+        "nodes": tuple(Node(**node) for node in nodes),
+        "finality": Finality(**network["finality"]),
+        "ledger_class": LedgerClass(**network["ledger_class"]),
+        "flags": tuple(network["flags"]),
+    }
+    return RunningLedger(
+        started_at=written["started_at"],
+        network=Network(**rebuilt),
+        processes=tuple(ProcessId(**process) for process in written["processes"]),
+        key_file=None if written["key_file"] is None else Path(written["key_file"]),
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

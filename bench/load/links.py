@@ -73,7 +73,10 @@ class EncoderLink:
 
     def _read(self) -> None:
         while True:
-            frame = self._stream.read()
+            try:
+                frame = self._stream.read()
+            except OSError:  # it ended with our commands unread
+                frame = None
             match frame:
                 case None:
                     self.broken = f"the encoder process ended (exit code {self._process.poll()})"

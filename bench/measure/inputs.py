@@ -14,7 +14,7 @@ from bench.model.workload import OperationInfo
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the verdict (rules 13 and 14 of `docs/measurement.md`)."""
+    """Bounds of the verdict; a value at `worker_cpu_percent` breaks it, one at the others does not."""
 
     submit_lag_p99_ns: int = 5_000_000
     worker_cpu_percent: float = 85.0

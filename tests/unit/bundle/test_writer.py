@@ -1,4 +1,3 @@
-import errno
 import json
 import subprocess
 from pathlib import Path
@@ -116,8 +115,7 @@ def test_a_bundle_without_trials_still_closes(tmp_path):
 
 def test_the_manifest_satisfies_sha256sum(tmp_path):
     path = synthetic_bundle(tmp_path / "bundle", trials=1, seconds=3)
-    checked = subprocess.run(["sha256sum", "-c", naming.MANIFEST], cwd=path, capture_output=True, text=True)
-    assert checked.returncode == 0
+    checked = subprocess.run(["sha256sum", "-c", naming.MANIFEST], cwd=path, capture_output=True, text=True, check=True)
     names = [line.split(": ")[0] for line in checked.stdout.splitlines()]
     assert names == sorted(set(naming.REQUIRED) - {naming.MANIFEST})
     assert (path / naming.MANIFEST).read_bytes().endswith(b"transactions.parquet\n")
@@ -140,32 +138,37 @@ def test_the_result_may_be_written_after_every_trial(tmp_path):
     assert (read_again.partial, read_again.notes) == (False, ["last"])
 
 
-def test_a_full_disk_is_a_harness_error_and_leaves_earlier_trials_readable(tmp_path, monkeypatch):
+def test_a_full_disk_is_a_harness_error_and_leaves_earlier_trials_readable(tmp_path):
     rows = table([write(1)])
     with BundleWriter(tmp_path) as writer:
         writer.add_trial(1, rows, OPERATIONS, chain([100]), [])
-
-        def full(*_: object, **__: object) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(pq.ParquetWriter, "write_batch", full)
+        (tmp_path / "transactions-0002.parquet.partial").symlink_to("/dev/full")
         with pytest.raises(HarnessError, match="the disk is full") as raised:
             writer.add_trial(2, rows, OPERATIONS, chain([100]), [])
-        monkeypatch.undo()
         assert "free space" in raised.value.remedy
         assert not list(tmp_path.glob("*.partial"))
         writer.close()
     assert [row["trial"] for row in transactions(tmp_path)] == [1]
 
 
-def test_a_replaced_file_stays_as_it_was_when_the_disk_is_full(tmp_path, monkeypatch):
+def test_a_disk_that_fills_while_trials_are_joined_keeps_each_trial_readable(tmp_path):
+    rows = table([write(1)])
+    with BundleWriter(tmp_path) as writer:
+        for number in (1, 2):
+            writer.add_trial(number, rows, OPERATIONS, chain([100]), [])
+        (tmp_path / "transactions.parquet.partial").symlink_to("/dev/full")
+        with pytest.raises(HarnessError, match="the disk is full"):
+            writer.close()
+        parts = sorted(tmp_path.glob("transactions-*.parquet"))
+        assert [pq.read_table(part)["trial"].to_pylist() for part in parts] == [[1], [2]]
+        writer.close()
+    assert [row["trial"] for row in transactions(tmp_path)] == [1, 2]
+
+
+def test_a_replaced_file_stays_as_it_was_when_the_disk_is_full(tmp_path):
     with BundleWriter(tmp_path) as writer:
         writer.write_scenario("first")
-
-        def full(*_: object) -> int:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(Path, "write_bytes", full)
+        (tmp_path / "scenario.yaml.partial").symlink_to("/dev/full")
         with pytest.raises(HarnessError, match=r"scenario\.yaml cannot be written: the disk is full"):
             writer.write_scenario("second")
     assert (tmp_path / naming.SCENARIO).read_text() == "first"

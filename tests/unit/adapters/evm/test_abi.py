@@ -42,13 +42,9 @@ def test_the_selector_is_of_the_canonical_signature():
 
 
 def test_tuples_are_spelt_out():
-    entry = {
-        "type": "function",
-        "name": "put",
-        "inputs": [
-            {"name": "item", "type": "tuple[]", "components": [{"type": "uint8", "name": "a"}, {"type": "string", "name": "b"}]}
-        ],
-    }
+    components = [{"type": "uint8", "name": "a"}, {"type": "string", "name": "b"}]
+    inputs = [{"name": "item", "type": "tuple[]", "components": components}]
+    entry = {"type": "function", "name": "put", "inputs": inputs}
     assert parse_abi([entry])["put"].selector == keccak256(b"put((uint8,string)[])")[:4]
 
 

@@ -7,6 +7,8 @@ from bench.adapters.evm.http import HttpChannel
 from bench.model.errors import ConfigurationError
 from tests.support.scripted_server import CLOSE, SILENT, ok, scripted_server
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
 
 def channel(url: str, timeout_s: float = 5.0, **headers: str) -> HttpChannel:
     return HttpChannel(parse_target(url, headers), timeout_s)
@@ -28,7 +30,7 @@ def exchange(step: bytes | object, timeout_s: float = 5.0) -> Answer:
         (ok(b""), Answer(200, b"")),
         (ok(b"no", status="429 Too Many Requests"), Answer(429, b"no")),
         (b"HTTP/1.1 200 OK\r\ncontent-length:5\r\n\r\nhello", Answer(200, b"hello")),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n", Answer(200, b"hello")),
+        (CHUNKED + b"3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\n\r\n", Answer(200, b"hello")),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + ok(b"hello"), Answer(200, b"hello")),
         (b"HTTP/1.1 200 OK\r\nx: until-close\r\n\r\nhello", Answer(200, b"hello")),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", Answer(200, b"hello")),
@@ -46,7 +48,7 @@ def test_bodies(raw, expected):
         b"SSH-2.0-OpenSSH until-close",
         b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\nx: until-close\r\n\r\nshort",
         b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        CHUNKED + b"zz\r\n",
         b"x" * 100_000,
         CLOSE,
     ],

@@ -79,7 +79,12 @@ def test_codes_speak_where_words_do_not():
 
 @pytest.mark.parametrize(
     ("status", "error_class"),
-    [(401, ErrorClass.UNAUTHORIZED), (403, ErrorClass.UNAUTHORIZED), (429, ErrorClass.RATE_LIMITED), (500, ErrorClass.NODE_ERROR)],
+    [
+        (401, ErrorClass.UNAUTHORIZED),
+        (403, ErrorClass.UNAUTHORIZED),
+        (429, ErrorClass.RATE_LIMITED),
+        (500, ErrorClass.NODE_ERROR),
+    ],
 )
 def test_http_statuses(status, error_class):
     assert classify_status(status, "why") == Refusal(error_class, f"HTTP {status} why")

@@ -28,7 +28,7 @@ def test_a_nodes_error_is_said_or_left_to_the_caller():
         raise NodeSays("out of disk")
 
     node = FakeNode({"fail": fail})
-    with pytest.raises(LedgerError, match="fake refused fail .got 'out of disk'"):
+    with pytest.raises(LedgerError, match=r"fake refused fail .got 'out of disk'"):
         node.rpc.call("fail", [])
     with pytest.raises(LedgerError, match="enable the method"):
         node.rpc.call("missing", [])
@@ -61,7 +61,7 @@ def test_what_is_no_result_is_a_ledger_error(answer, said):
 def test_a_batch_with_holes_is_an_error():
     with scripted_server([ok(b'[{"id":1,"result":"0x1"}]')]) as server:
         rpc, channel = over_http(server.url)
-        with pytest.raises(LedgerError, match="unanswered .got '1 of 2'"):
+        with pytest.raises(LedgerError, match=r"unanswered .got '1 of 2'"):
             rpc.batch("m", [[], []])
         channel.close()
 

@@ -135,8 +135,7 @@ def test_a_guessed_subscription_may_fail_and_a_given_one_may_not():
     heads = watcher(url, guessed=False, node=FakeNode({"eth_blockNumber": lambda: "0x7"}))
     heads.start()
     with pytest.raises(LedgerError, match="cannot be reached"):
-        for _ in range(2):
-            heads.next(5)
+        next(head for _ in range(9) if (head := heads.next(5)) is None)  # one polled head may come before
     heads.stop()
 
 
