@@ -1,3 +1,5 @@
 """A blockchain performance benchmarking harness: real load on candidate ledgers, honest numbers, a decision to sign."""
 
-__version__ = "0.1.0"
+from bench.model.version import __version__
+
+__all__ = ["__version__"]

@@ -86,9 +86,9 @@ def measure(spool: Path, count: int) -> None:
     lap("summarise")
     bundle = spool / "bundle"
     bundle.mkdir()
-    with BundleWriter(bundle) as writer:
-        writer.add_trial(1, rows, [operation.name for operation in OPERATIONS], blocks, [])
-        writer.close()
+    writer = BundleWriter(bundle)
+    writer.add_trial(1, rows, [operation.name for operation in OPERATIONS], blocks, [])
+    writer.close()
     lap("bundle")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     size = (bundle / "transactions.parquet").stat().st_size

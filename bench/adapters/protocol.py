@@ -20,6 +20,7 @@ from bench.model.workload import Parameter, StateReader, Workload
 
 __all__ = ["Adapter", "Auditable", "Endpoint", "Fixture", "JsonValue", "Queryable", "Sequenced", "Setup"]
 
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where and how to reach a ledger. `headers` may carry credentials and is kept out of bundles and messages.
@@ -75,7 +76,8 @@ class Adapter(Protocol):
 
     def prepare(self, setup: Setup) -> Fixture:
         """Create accounts, fund them, deploy the contract, load its state; done once, untimed. An account that already
-        has enough is not funded."""
+        has enough is not funded.
+        """
 
     def encode(self, operation: Operation, sender: int, sequence: int) -> Transaction:
         """Sign and serialise; untimed, deterministic, needs no network. `sequence` is 0 where there is no sequencing."""
@@ -86,7 +88,8 @@ class Adapter(Protocol):
     def commits(self, after: int | None) -> Iterator[CommitEvent | None]:
         """Follow blocks with height > `after` (None: from the present head on), forever, without gaps, in O(blocks)
         requests. Yields None at least every 0.5 s so that the caller can stop. Raises `LedgerError` on a gap that cannot
-        be filled. Runs in a plain thread, not under gevent."""
+        be filled. Runs in a plain thread, not under gevent.
+        """
 
     def close(self) -> None:
         """Release sockets; idempotent; safe while another greenlet is inside `submit`."""
@@ -115,5 +118,3 @@ class Queryable(Protocol):
     """Optional power: `encode` also takes read operations, and `submit` answers them with ACCEPTED when answered."""
 
     reads: frozenset[str]
-
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -161,17 +162,12 @@ def _filesystem(path: Path) -> str | None:
 
 def _distributions(extra: Sequence[str]) -> dict[str, str]:
     """Versions of the product and of everything it requires directly, and of `extra` (plug-ins in use)."""
-    names = {PRODUCT, *extra}
     try:
-        for requirement in metadata.requires(PRODUCT) or []:
-            if "extra ==" not in requirement:
-                names.add(
-                    requirement.split(";")[0].split("=")[0].split("<")[0].split(">")[0].split("[")[0].strip(" !~")
-                )
-    except metadata.PackageNotFoundError:  # run from a checkout that was never installed
-        from bench import __version__
-
-        return {PRODUCT: __version__}
+        required = metadata.requires(PRODUCT) or []
+    except metadata.PackageNotFoundError:
+        required = []  # a checkout that was never installed; `result.json` has the product's own version
+    direct = (re.match(r"[\w.-]+", line) for line in required if "extra ==" not in line)
+    names = {PRODUCT, *extra, *(match[0] for match in direct if match)}
     return {name: version for name in sorted(names) if (version := _version(name)) is not None}
 
 

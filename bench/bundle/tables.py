@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from bench.model.operation import Kind
 from bench.model.phase import Outcome
-from bench.model.record import BLOCK
 from bench.model.resources import ResourceSample
 from bench.model.transaction import ID_BYTES, ErrorClass
 
@@ -76,8 +75,7 @@ def transaction_batches(rows: NDArray[np.void], operations: Sequence[str], trial
 
 
 def block_batch(blocks: NDArray[np.void], trial: int) -> pa.RecordBatch:
-    """`blocks` of dtype `BLOCK`, in the order they were seen."""
-    assert blocks.dtype == BLOCK
+    """`blocks` (dtype `bench.model.record.BLOCK`) in the order they were seen."""
     columns = [
         _constant(trial, len(blocks)),
         *(pa.array(np.ascontiguousarray(blocks[name])) for name in ("ordinal", "height", "observed_ns")),

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
@@ -47,18 +46,8 @@ class BundleWriter:
         self._transactions = _TrialTable(directory / naming.TRANSACTIONS, TRANSACTIONS_SCHEMA)
         self._blocks = _TrialTable(directory / naming.BLOCKS, BLOCKS_SCHEMA)
         self._resources = _TrialTable(directory / naming.RESOURCES, RESOURCES_SCHEMA)
-        events = directory / naming.EVENTS
-        with saying_why(events):
-            self._events = events.open("ab")
-
-    def __enter__(self) -> BundleWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Release the event file; only `close` makes the directory a bundle."""
-        self._events.close()
+        self._events: list[bytes] = []
+        self._write_events()
 
     def add_trial(
         self,
@@ -74,10 +63,9 @@ class BundleWriter:
         self._resources.add(trial, [resource_batch(samples, trial)])
 
     def add_event(self, event: Event) -> None:
-        """Append one line; it has left this process when the call returns."""
-        with saying_why(self.directory / naming.EVENTS):
-            self._events.write(json.dumps(asdict(event), ensure_ascii=False).encode() + b"\n")
-            self._events.flush()
+        """Append one line. The file is written anew each time, so it never holds half a line; events are few."""
+        self._events.append(json.dumps(asdict(event), ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        self._write_events()
 
     def write_scenario(self, text: str) -> None:
         """The resolved scenario, as YAML."""
@@ -100,10 +88,11 @@ class BundleWriter:
     def close(self) -> Path:
         """Join the trials and write the manifest over every file in the directory, reports included."""
         self.join()
-        with saying_why(self.directory / naming.EVENTS):
-            self._events.close()
         seal(self.directory)
         return self.directory
+
+    def _write_events(self) -> None:
+        write_whole(self.directory / naming.EVENTS, b"".join(self._events))
 
 
 class _TrialTable:

@@ -29,7 +29,10 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(bundle: Bundle, as_json: Json = False) -> None:
-    """Check that a bundle is what it was when it was closed, and that its figures follow from its rows."""
+    """Check a bundle against its manifest and its rows.
+
+    Ends with code 6 when a file changed since the bundle was closed, or a figure does not follow from the rows.
+    """
     from bench.bundle.verify import verify as find_problems
 
     problems = find_problems(bundle)
@@ -46,7 +49,7 @@ def verify(bundle: Bundle, as_json: Json = False) -> None:
 
 
 def report(bundle: Bundle, as_json: Json = False) -> None:
-    """Make the report pages of a bundle again, from its files alone."""
+    """Make a bundle's report again, from its files."""
     from bench.report.build import write_report
 
     page = write_report(bundle)
@@ -67,7 +70,7 @@ def compare(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Put runs side by side: figures with intervals, and what can be said about the difference.
+    """Put runs side by side, with intervals.
 
     Ends with code 7 when the runs are not comparable, with 8 when no difference is decided.
     """

@@ -37,7 +37,10 @@ def demo(
     show_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page, if there is a desktop.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON when done.")] = False,
 ) -> None:
-    """Compare an EVM development node with an embedded database under the same load. About two minutes."""
+    """Compare two real candidates under the same load.
+
+    An EVM development node and an embedded database, two workloads each; about two minutes.
+    """
     from bench import registry
 
     for name in LEDGERS:

@@ -9,9 +9,9 @@ import tempfile
 import traceback
 from collections.abc import Callable
 
-import bench
 from bench.cli.output import note
 from bench.model.errors import BenchError, ExitCode
+from bench.model.version import __version__
 
 
 def run_to_exit_code(command: Callable[[], object]) -> int:
@@ -45,7 +45,7 @@ def _keep_traceback() -> str:
     """Write the exception in flight to a file of the user's own and return its path."""
     descriptor, path = tempfile.mkstemp(prefix="bench-fault-", suffix=".txt")
     with os.fdopen(descriptor, "w") as file:
-        file.write(f"ledger-bench {bench.__version__}, Python {platform.python_version()}, {platform.platform()}\n")
+        file.write(f"ledger-bench {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
         file.write(f"command: {sys.argv}\n\n")
         traceback.print_exc(file=file)
     return path

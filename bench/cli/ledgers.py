@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,9 +25,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A ledger that `ledger
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(
-        help="List, fetch, start and stop real nodes on this machine.", no_args_is_help=True, rich_markup_mode=None
-    )
+    group = typer.Typer(help="Real nodes on this machine.", no_args_is_help=True, rich_markup_mode=None)
     group.command("list", epilog=_LIST)(list_)
     group.command("install", epilog=_INSTALL)(install)
     group.command("up", epilog=_UP)(up)
@@ -36,12 +35,12 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(as_json: Json = False) -> None:
-    """List the ledgers this product can start, and whether each is installed."""
+    """List ledgers, and whether each is installed."""
     from bench import registry
 
     found = [registry.ledger(name) for name in registry.names("ledgers")]
     if as_json:
-        print_json([_described(ledger.info) | {"installed": _path(ledger.installed())} for ledger in found])
+        print_json([asdict(ledger.info) | {"installed": _path(ledger.installed())} for ledger in found])
         return
     rows = []
     for ledger in found:
@@ -55,7 +54,10 @@ def install(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Ledgers that `ledgers list` shows.")],
     as_json: Json = False,
 ) -> None:
-    """Fetch the program of a ledger with the package client, check its digest, and keep it."""
+    """Fetch a ledger's program, check it, keep it.
+
+    It comes by package client in a pinned version; once kept, no network is needed.
+    """
     from bench import registry
 
     programs = {name: str(registry.ledger(name).install(note)) for name in names}
@@ -74,7 +76,7 @@ def up(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Start a fresh ledger that stays until `ledgers down`, and print where it is."""
+    """Start a fresh ledger that stays until `down`."""
     from bench import registry
     from bench.ledgers import state
 
@@ -95,7 +97,10 @@ def down(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Stop ledgers that `ledgers up` left running. Nothing to stop is no error."""
+    """Stop ledgers that `up` left running.
+
+    Nothing to stop is no error.
+    """
     from bench import registry
     from bench.ledgers import state
 
@@ -111,7 +116,7 @@ def down(
 
 
 def status(as_json: Json = False) -> None:
-    """Show the ledgers that `ledgers up` left running."""
+    """Show ledgers that `up` left running."""
     from bench.ledgers import state
 
     found = state.left_running()
@@ -147,12 +152,6 @@ def parsed_options(given: list[str]) -> dict[str, object]:
             raise ConfigurationError("--option is not KEY=VALUE", value=pair, remedy="for example block_time_s=2")
         options[key] = parse_value(text)
     return options
-
-
-def _described(info: object) -> dict[str, object]:
-    from dataclasses import asdict
-
-    return asdict(info)  # type: ignore[call-overload, no-any-return]  # every info is a dataclass
 
 
 def _path(path: object) -> str | None:

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-import bench
 from bench.cli import bundles, demo, doctor, ledgers, plugins, run, worker
 from bench.cli.fault import run_to_exit_code
 from bench.cli.output import say
+from bench.model.version import __version__
 
 EXAMPLES = """
 \b
@@ -37,7 +37,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        say(f"ledger-bench {bench.__version__}")
+        say(f"ledger-bench {__version__}")
         raise typer.Exit
 
 

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def plugins(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List adapters, ledgers, workloads and monitors with the package each comes from."""
+    """List plug-ins and the package of each."""
     from bench import registry
 
     found = registry.plugins()

@@ -51,7 +51,8 @@ class TerminalProgress:
 
     def __init__(self, progress: RichProgress) -> None:
         self._progress = progress
-        self._task = progress.add_task("starting", total=None, figures="")
+        self._task = progress.add_task("starting", total=None, left="")
+        self._figures = progress.add_task("", visible=False)
 
     def step(self, text: str) -> None:
         """A line above the bar."""
@@ -59,13 +60,10 @@ class TerminalProgress:
 
     def live(self, view: LiveView) -> None:
         """Move the bar."""
-        self._progress.update(
-            self._task,
-            description=_title(view),
-            completed=min(view.elapsed_s, view.total_s),
-            total=view.total_s,
-            figures=f"{_figures(view)}, {_left(view)} left",
-        )
+        left = f"{_left(view)} left"
+        elapsed_s = min(view.elapsed_s, view.total_s)
+        self._progress.update(self._task, description=_title(view), completed=elapsed_s, total=view.total_s, left=left)
+        self._progress.update(self._figures, description=_figures(view))
 
     def warn(self, text: str) -> None:
         """A line above the bar, in yellow where there is colour."""
@@ -79,15 +77,23 @@ def shown_progress(stream: TextIO | None = None) -> Iterator[RunListener]:
     if not stream.isatty():
         yield PlainProgress(lambda text: print(text, file=stream, flush=True))
         return
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import BarColumn, Progress, TextColumn
+    from rich.text import Text
+
+    class Bar(Progress):
+        """The bar in one line and the figures, a task that has no bar, in the next: both fit into 80 columns."""
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield self.make_tasks_table(self.tasks)
+            yield from (Text(task.description, no_wrap=True) for task in self.tasks if not task.visible)
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
-        TextColumn("{task.fields[figures]}", markup=False),
+        TextColumn("{task.fields[left]}", markup=False),
     )
-    with Progress(*columns, console=Console(file=stream), transient=True, refresh_per_second=4) as progress:
+    with Bar(*columns, console=Console(file=stream), transient=True, refresh_per_second=4) as progress:
         yield TerminalProgress(progress)
 
 

@@ -107,7 +107,10 @@ def run(
     ] = RESULTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON when done.")] = False,
 ) -> None:
-    """Run a scenario and write one bundle per ledger, each with a report."""
+    """Run a scenario; one bundle per ledger.
+
+    The scenario comes from a file, from flags, or from a file with flags on top. Each bundle holds a report.
+    """
     flags = Flags(tuple(ledger or ()), adapter, endpoint, workload, rate, duration, trials, seed, workers, batch)
     outcome = execute(chosen_scenario(scenario, flags, set_ or []), out, key_file)
     for problem in outcome.problems:
@@ -142,9 +145,15 @@ def execute(scenario: Scenario, out: Path, key_file: Path | None = None) -> RunO
     from bench.run.coordinator import RunOptions
     from bench.run.coordinator import run as run_scenario
 
-    options = RunOptions(out=out, command=["bench.py", *sys.argv[1:]], key_file=key_file)
+    options = RunOptions(out, ["bench.py", *sys.argv[1:]], _write_report, key_file)
     with shown_progress() as listener:
         return run_scenario(scenario, options, listener)
+
+
+def _write_report(bundle: Path) -> None:
+    from bench.report.build import write_report  # charts take a second to import; a run must not wait for them
+
+    write_report(bundle)
 
 
 def read_result(bundle: Path) -> Result:

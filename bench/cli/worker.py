@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
+import subprocess
 import sys
 from typing import Annotated
 
 import typer
 
-from bench.model.errors import ConfigurationError
+from bench.cli.output import note
+from bench.model.errors import ConfigurationError, HarnessError
 
 _EXAMPLE = "\b\nExample:\n  bench.py worker --master 192.0.2.10:5557"
 
@@ -22,8 +23,14 @@ def register(app: typer.Typer) -> None:
 def worker(
     master: Annotated[str, typer.Option("--master", metavar="HOST:PORT", help="Address of the run's master.")],
 ) -> None:
-    """Send load for a run that another machine coordinates, until that run ends."""
-    os.execv(sys.executable, worker_command(master))
+    """Send load for a run that another machine coordinates, trial by trial, until no master answers for a minute."""
+    command = worker_command(master)
+    served = 0
+    while subprocess.run(command, check=False).returncode == 0:
+        served += 1
+    note(f"no master at {master} any more; served {served} trial(s)")
+    if not served:
+        raise HarnessError("no run was served", value=master, remedy="start the run first, then its workers")
 
 
 def worker_command(master: str) -> list[str]:
@@ -31,4 +38,4 @@ def worker_command(master: str) -> list[str]:
     host, _, port = master.rpartition(":")
     if not host or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65_536:
         raise ConfigurationError("--master is not an address", value=master, remedy="write it as HOST:PORT")
-    return [sys.executable, "-m", "bench.load.worker", "--master", master, "--outlive-parent"]
+    return [sys.executable, "-m", "bench.load.worker", "--master", master]

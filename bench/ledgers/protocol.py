@@ -41,7 +41,8 @@ class Ledger(Protocol):
 
     def up(self, directory: Path, options: Mapping[str, object], progress: Progress) -> Network:
         """Start fresh nodes with their data and logs below `directory`; returns when they are ready, or raises
-        LedgerError with the guilty node's last log lines. Ports are allocated, addresses are loopback."""
+        LedgerError with the guilty node's last log lines. Ports are allocated, addresses are loopback.
+        """
 
     def down(self, network: Network) -> None:
         """Stop every process of `network` by its own id, gently and then firmly; idempotent."""

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench import __version__
 from bench.ledgers import socket_node
 from bench.ledgers.options import parse_options
 from bench.ledgers.process import NodeProcess
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.ledgers.simulated_options import SimulatedOptions
 from bench.model.ledger import Finality, LedgerClass, Network
+from bench.model.version import __version__
 
 FINALITY = "simulated inclusion"
 

@@ -264,12 +264,15 @@ class Engine:
         self._started.set()
 
     def discard_rest(self, cause: ErrorClass) -> None:
-        """Count everything encoded and never taken as dropped."""
+        """Count everything encoded and never taken as dropped. What an interrupted trial would have sent later was
+        never due, so it is not counted at all.
+        """
         rest = [*self._again, *self._buffer]
         self._again.clear()
         self._buffer.clear()
+        now = self.now()
         for pending in rest:
-            if pending.index != FILLER_INDEX:
+            if pending.index != FILLER_INDEX and (cause is not ErrorClass.INTERRUPTED or pending.due <= now):
                 self.recorder.dropped(pending, cause)
         if self._accounts is not None:
             for pending in self._accounts.overdue.values():

@@ -4,8 +4,8 @@ It talks to the coordinator in JSON lines: commands on standard input, events on
 standard error. When standard input closes, the coordinator is gone and so is the trial.
 
 Commands: {"do": "plan", "spec": TrialSpec}, {"do": "start"}, {"do": "finish", "cause": n}, {"do": "quit"}.
-Events: listening{port} · hello{workers} · ready{pids, hosts} · started{start_ns, host} · snapshot{workers: {index:
-Counters}} · drained · settled{unsettled} · finished · failed{what, stage} · worker_lost{worker}.
+Events: listening{host, port} · hello{workers} · ready{pids, hosts} · started{start_ns, host} · snapshot{workers:
+{index: Counters}} · drained · settled{unsettled} · finished · failed{what, stage} · worker_lost{worker}.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Master:
         }.items():
             self.runner.register_message(say, listener)
         gevent.spawn(self._watch_workers)
-        tell("listening", port=self.runner.server.port)
+        tell("listening", host=bind[0], port=self.runner.server.port)
 
     # --- from the coordinator
 

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import locust.runners
 import msgpack
 from locust.env import Environment
 
-import bench
 from bench import registry
 from bench.load.engine import Engine
 from bench.load.lifeline import die_with_parent, ignore_interrupts
@@ -40,10 +40,13 @@ from bench.load.watch import BlockLog
 from bench.model.clock import NS_PER_S, monotonic_ns
 from bench.model.errors import BenchError
 from bench.model.transaction import ErrorClass
+from bench.model.version import __version__
 
 SNAPSHOT_S = 1.0
 SETTLE_S = 180.0
 FILL_DEADLINE_S = 60.0
+CONNECT_TRIES = 12  # of 5 s each
+NO_MASTER = 3
 
 
 class Trial:
@@ -120,6 +123,7 @@ class Trial:
 
     def finish(self, cause: ErrorClass) -> None:
         """Close what is open, send the last rows and counters, stop the partners."""
+        self._view.update(self.recorder)
         self.engine.stop()
         self.engine.discard_rest(cause)
         self.recorder.close_open()
@@ -168,6 +172,7 @@ class Trial:
         while True:
             gevent.sleep(SNAPSHOT_S)
             self._ship()
+            self._view.update(self.recorder)
             if self.encoder.broken:
                 self._say(Say.FAILED, {"what": self.encoder.broken, "stage": "encoder"})
 
@@ -183,7 +188,6 @@ class Trial:
             self._say(Say.BLOCKS, {"host": host_id(), **blocks})
         self._say(Say.SNAPSHOT, asdict(counters))
         counters.submit_lag_max_ns = 0
-        self._view.update(self.recorder)
 
     def _say(self, what: Say, data: Mapping[str, Any]) -> None:
         self._runner.send_message(what, {"worker": self.index, **data})
@@ -202,7 +206,7 @@ class Worker:
             (Say.FINISH, self._finish),
         ):
             self.runner.register_message(message, listener, concurrent=True)
-        self.runner.send_message(Say.HELLO, {"host": host_id(), "pid": os.getpid(), "version": bench.__version__})
+        self.runner.send_message(Say.HELLO, {"host": host_id(), "pid": os.getpid(), "version": __version__})
 
     def _plan(self, environment: Environment, msg: Any) -> None:
         def work() -> None:
@@ -249,15 +253,17 @@ def main() -> None:
     """Process entry."""
     parser = argparse.ArgumentParser(description="One worker of a benchmark run.")
     parser.add_argument("--master", required=True, help="HOST:PORT of the run's master")
-    parser.add_argument("--outlive-parent", action="store_true", help="a worker started by hand on another machine")
     options = parser.parse_args()
-    if not options.outlive_parent:
-        die_with_parent()
-        ignore_interrupts()
+    die_with_parent()
+    ignore_interrupts()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     host, _, port = options.master.rpartition(":")
-    worker = Worker(host, int(port))
+    locust.runners.CONNECT_RETRY_COUNT = CONNECT_TRIES
+    try:
+        worker = Worker(host, int(port))
+    except ConnectionError:
+        sys.exit(NO_MASTER)
     try:
         worker.runner.greenlet.join()
     finally:

@@ -34,7 +34,6 @@ class Evidence:
     bound_drops: int
     harness_drops: int
     submit_lag_p99_ns: int | None
-    lags: int
     resources: Sequence[ProcessResources]
     incidents: Incidents
     limits: Limits
@@ -55,7 +54,6 @@ class Evidence:
             bound_drops=int(np.count_nonzero(inside & dropped & (rows["error_class"] == ErrorClass.IN_FLIGHT_BOUND))),
             harness_drops=int(np.count_nonzero(dropped & np.isin(rows["error_class"], causes))),
             submit_lag_p99_ns=nearest_rank(lags, SHARES["p99"]) if len(lags) else None,
-            lags=len(lags),
             resources=trial.resources,
             incidents=trial.incidents,
             limits=trial.limits,
@@ -134,7 +132,7 @@ def _load(evidence: Evidence) -> list[str]:
     lag = evidence.submit_lag_p99_ns
     if lag is not None and lag > limits.submit_lag_p99_ns:
         reasons.append(
-            f"submit lag p99 is {lag / NS_PER_MS:.2f} ms (nearest rank of {evidence.lags:,} sends), at most "
+            f"submit lag p99 is {lag / NS_PER_MS:.2f} ms (nearest rank of {evidence.sent:,} sends), at most "
             f"{limits.submit_lag_p99_ns / NS_PER_MS:g} ms is allowed; lower the rate, add workers, or free the machine"
         )
     return reasons
@@ -161,8 +159,8 @@ def _untested(evidence: Evidence) -> list[str]:
 
 def _notes(evidence: Evidence) -> list[str]:
     notes = []
-    if 0 < evidence.lags < minimal_count("p99"):
-        notes.append(f"the submit-lag bound was tested on {evidence.lags:,} sends; below 1,000 its p99 is coarse")
+    if 0 < evidence.sent < minimal_count("p99"):
+        notes.append(f"the submit-lag bound was tested on {evidence.sent:,} sends; below 1,000 its p99 is coarse")
     if evidence.bound_drops:
         notes.append(
             f"{evidence.bound_drops:,} operations were not sent because the in-flight bound was full: the ledger did "

@@ -57,6 +57,7 @@ def assemble(run: RunInput) -> run_page.RunPage:
         ledger_rows=run_page.ledger_rows(result),
         environment_rows=run_page.environment_rows(run.environment),
         identity_rows=run_page.identity_rows(result),
+        notes=run_page.notes(result),
         command=shlex.join(result.command),
         verify_commands="\n".join(f"python bench.py {verb} {shlex.quote(run.name)}" for verb in ("verify", "report")),
         scenario=run.scenario,

@@ -80,6 +80,7 @@ def in_flight_chart(name: str, series: Timeline, phases: Sequence[PhaseSpan]) ->
         axis.stairs(steps.values, steps.edges_s, baseline=None, color=SERIES[0], linewidth=1.6)
         time_axis(axis, steps.edges_s, phases)
         axis.set_ylim(0, max(peak * 1.15, 1))
+        axis.yaxis.get_major_locator().set_params(integer=True)
         thousands(axis.yaxis)
         svg = canvas.svg(alternative)
     return Chart(

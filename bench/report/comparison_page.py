@@ -195,7 +195,7 @@ def _ledger_use(result: Result, what: str) -> str:
     if trial is None or not measured:
         return fmt.UNKNOWN
     if what == "cpu":
-        return f"{fmt.number(sum(part.cpu_percent_mean for part in measured))}{fmt.NBSP}% of one core"
+        return f"{fmt.cpu(sum(part.cpu_percent_mean for part in measured))} of one core"
     if what == "rss":
         peaks = {part.process: max(p.rss_bytes_max for p in parts if p.process == part.process) for part in parts}
         return fmt.size(sum(peaks.values()))

@@ -84,6 +84,11 @@ def percent(part: float, whole: float) -> str:
     return _with_unit("< 0.01" if 0 < share < 0.01 else number(share), "%")
 
 
+def cpu(value: float) -> str:
+    """Percent of one core, whole: a finer figure would be noise."""
+    return _with_unit("< 1" if 0 < value < 0.5 else f"{value:,.0f}", "%")
+
+
 def signed(text: str, value: float) -> str:
     """`text` (already formatted from the absolute value) with its sign."""
     return text if value == 0 else f"{'+' if value > 0 else '−'}{text}"

@@ -15,6 +15,7 @@ from bench.report import format as fmt
 from bench.stats.interval import FEWEST_TRIALS, Difference, compare, median_interval
 
 _LOAD_KEYS = ("workload", "arrival", "phases", "load")
+_NOT_LOAD = ("load.master",)  # where the workers meet, not what they do
 _SAME_OFFER = 0.01
 
 
@@ -216,7 +217,7 @@ def _load_differences(first: Candidate, other: Candidate) -> list[str]:
         found += [
             f"load, {name}: {left.get(name, 'not set')} and {right.get(name, 'not set')}"
             for name in dict.fromkeys((*left, *right))
-            if left.get(name) != right.get(name)
+            if name not in _NOT_LOAD and left.get(name) != right.get(name)
         ]
     offers = [candidate.result.summary.offered_per_s.median for candidate in (first, other)]
     if not found and None not in offers and not _close(*(float(offer or 0) for offer in offers)):

@@ -24,12 +24,13 @@ class FunnelRow:
 
 @dataclass(frozen=True, slots=True)
 class ErrorRow:
-    """One error class over all trials; `meaning` explains it."""
+    """One error class over all trials; `meaning` explains it, `expected` of the `count` were asked for."""
 
     name: str
     meaning: str
     stage: str
     count: int
+    expected: int
     examples: tuple[str, ...]
 
 
@@ -65,19 +66,20 @@ def errors(trials: Sequence[Trial]) -> tuple[ErrorRow, ...]:
     rows = []
     for name, parts in found.items():
         examples = tuple(dict.fromkeys(example for part in parts for example in part.examples))[:3]
-        rows.append(
-            ErrorRow(fmt.words(name), ERRORS.get(name, ""), parts[0].stage, sum(part.count for part in parts), examples)
-        )
+        count, expected = sum(part.count for part in parts), sum(part.expected for part in parts)
+        rows.append(ErrorRow(fmt.words(name), ERRORS.get(name, ""), parts[0].stage, count, expected, examples))
     return tuple(sorted((row for row in rows if row.count), key=lambda row: -row.count))
 
 
 def reads(trials: Sequence[Trial]) -> str:
     """One sentence on the reads; empty when there were none."""
-    issued = sum(trial.reads.issued for trial in trials)
-    if not issued:
+    totals = {
+        name: sum(int(getattr(trial.reads, name)) for trial in trials)
+        for name in ("issued", "answered", "failed", "dropped")
+    }
+    if not totals["issued"] and not totals["dropped"]:
         return ""
-    answered, failed = sum(trial.reads.answered for trial in trials), sum(trial.reads.failed for trial in trials)
-    return f"{fmt.count(issued)} issued, {fmt.count(answered)} answered, {fmt.count(failed)} failed."
+    return ", ".join(f"{fmt.count(number)} {name}" for name, number in totals.items()) + "."
 
 
 def total_counts(trials: Sequence[Trial]) -> Counts:

@@ -24,6 +24,7 @@ _FILTERS = {
     "milliseconds": fmt.milliseconds,
     "seconds": fmt.seconds,
     "size": fmt.size,
+    "cpu": fmt.cpu,
     "percentile": fmt.percentile,
     "words": fmt.words,
 }

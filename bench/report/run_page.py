@@ -66,6 +66,7 @@ class RunPage:
     ledger_rows: tuple[tuple[str, str], ...]
     environment_rows: tuple[tuple[str, str], ...]
     identity_rows: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
     command: str
     verify_commands: str
     scenario: str
@@ -85,7 +86,9 @@ def title(result: Result) -> str:
 
 def subtitle(result: Result) -> str:
     """When, how often, with which seed."""
-    freshness = "on a fresh ledger each" if all(trial.fresh_ledger for trial in result.trials) else "ledger not fresh"
+    each = " each" if len(result.trials) > 1 else ""
+    fresh = all(trial.fresh_ledger for trial in result.trials)
+    freshness = f"on a fresh ledger{each}" if fresh else "ledger not fresh"
     started = result.started_at[:19].replace("T", " ")
     return " · ".join(
         (
@@ -124,8 +127,7 @@ def lede(result: Result) -> str:
         f"{fmt.number(offered.median)} transactions per second were offered{_measured_for(result)}; "
         f"{fmt.number(goodput.median)} per second came through, valid and final"
         f"{_share_of(goodput.median, offered.median)}.",
-        f"Half of the transactions were final within {headline_latency(result, 'p50')}, "
-        f"99 of 100 within {headline_latency(result, 'p99')}.",
+        f"{_within(result, 'p50', 'Half of the transactions')}, {_within(result, 'p99', '99 of 100')}.",
         _trouble_sentence(total_counts(result.trials)),
     ]
     if len(result.trials) < FEWEST_TRIALS:
@@ -218,6 +220,12 @@ def class_rows(result: Result) -> tuple[tuple[str, str], ...]:
     return (("Survives faults", faults), ("Stores data", kind.durability), ("Signatures", kind.crypto))
 
 
+def notes(result: Result) -> tuple[str, ...]:
+    """Remarks of the run, then those of each trial."""
+    of_trials = (f"trial {trial.trial}: {note}" for trial in result.trials for note in trial.notes)
+    return (*result.notes, *of_trials)
+
+
 def identity_rows(result: Result) -> tuple[tuple[str, str], ...]:
     """What identifies the run."""
     return (("Run", result.run_id), ("Scenario (SHA-256)", result.scenario_sha256), ("Seed", str(result.seed)))
@@ -246,6 +254,15 @@ def headline_latency(result: Result, key: str) -> str:
         return fmt.milliseconds(median)
     trial = shown_trial(result)
     return fmt.percentile(trial.latency_ms.finality, key) if trial else fmt.UNKNOWN
+
+
+def _within(result: Result, key: str, who: str) -> str:
+    latency = headline_latency(result, key)
+    if latency.startswith(fmt.UNKNOWN):
+        return f"{who}: too few samples to say how long"
+    if latency.startswith("≥"):
+        return f"{who}: {latency}, too many never finished to know more"
+    return f"{who} were final within {latency}"
 
 
 def _headline(result: Result, key: str) -> Interval:

@@ -22,11 +22,14 @@ _NEVER = -1
 
 def writes(bundle: Bundle, trial: int) -> Writes:
     """The planned writes of one trial; only valid ones keep a finalized stamp (an invalid one becomes final too)."""
-    table = bundle.transactions(trial, [*(f"{name}_at_ns" for name in _STAMPS), "kind", "outcome"])
-    table = table.filter(pc.equal(table["kind"], Kind.WRITE.value))
-    stamps = {name: _integers(table[f"{name}_at_ns"]) for name in _STAMPS}
-    outcome = _outcomes(table["outcome"])
-    stamps["finalized"] = np.where(outcome == Outcome.FINALIZED, stamps["finalized"], _NEVER)
+    kind = bundle.transactions(trial, ["kind"])["kind"]
+    keep = pc.equal(kind, Kind.WRITE.value).to_numpy()
+    outcome = _outcomes(bundle.transactions(trial, ["outcome"])["outcome"])[keep]
+    stamps = {}
+    for name in _STAMPS:  # one column at a time: a million rows of all of them at once would be 100 MB twice
+        column = f"{name}_at_ns"
+        stamps[name] = _integers(bundle.transactions(trial, [column])[column])[keep]
+    stamps["finalized"][outcome != Outcome.FINALIZED] = _NEVER
     return Writes(**stamps, outcome=outcome)
 
 

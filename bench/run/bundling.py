@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import bench
 from bench.bundle.environment import collect_environment
 from bench.bundle.events import Event, Scalar
 from bench.bundle.naming import create_directory
@@ -27,6 +26,7 @@ from bench.model.result import (
     Result,
     Trial,
 )
+from bench.model.version import __version__
 from bench.model.workload import Workload
 from bench.monitors.summary import attribute
 from bench.run.assemble import Assembled
@@ -92,10 +92,8 @@ class RunBundle:
         self._trials.append(made.trial)
         self._write_result(partial=True)
 
-    def close(self, *, partial: bool) -> Path:
-        """Write the final result and both reports, and seal the directory."""
-        from bench.report.build import write_report  # charts take a second to import; a run must not wait for them
-
+    def close(self, write_report: Callable[[Path], object], *, partial: bool) -> Path:
+        """Write the final result, let the reports be written beside it, and seal the directory."""
         self._write_result(partial=partial)
         self._writer.join()
         write_report(self.directory)
@@ -106,6 +104,8 @@ class RunBundle:
         codes = []
         if any(trial.verdict.status == "invalid" for trial in self._trials):
             codes.append(ExitCode.INVALID)
+        if any(trial.verdict.status == "undecided" for trial in self._trials):
+            codes.append(ExitCode.UNDECIDED)
         if any(invariant.status == "broken" for invariant in self._invariants.values()):
             codes.append(ExitCode.GATE_FAILED)
         slo = self._scenario.slo
@@ -119,7 +119,7 @@ class RunBundle:
             Result(
                 run_id=self.directory.name,
                 started_at=self._started_at.isoformat(timespec="seconds"),
-                bench_version=bench.__version__,
+                bench_version=__version__,
                 command=self._command,
                 ledger=self._ledger,
                 workload=self._workload.name,

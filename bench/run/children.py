@@ -21,13 +21,15 @@ from bench.model.errors import BenchError, HarnessError, LedgerError
 Event = Mapping[str, Any]
 GRACE_S = 5.0
 START_DEADLINE_S = 60.0
+REMOTE_DEADLINE_S = 300.0
 
 
 class LoadProcesses:
-    """One trial's master and local workers; logs below `directory`."""
+    """One trial's master and workers; logs below `directory`. `remote` of the workers come from other machines."""
 
-    def __init__(self, workload: str, workers: int, directory: Path) -> None:
+    def __init__(self, workload: str, workers: int, directory: Path, *, remote: int, master: str) -> None:
         self._workers = workers
+        self._remote = remote
         self._directory = directory
         self.spool = directory / "spool"
         self.spool.mkdir(parents=True)
@@ -35,15 +37,17 @@ class LoadProcesses:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._children: list[subprocess.Popen[bytes]] = []
         command = ["--workload", workload, "--workers", str(workers), "--spool", str(self.spool)]
+        command += ["--bind", master]
         self._master = self._spawn("bench.load.master", command, talking=True)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def connect(self) -> None:
-        """Start the workers against the master's port and wait until all are there."""
-        port = self.wait("listening", START_DEADLINE_S)["port"]
-        for _ in range(self._workers):
-            self._spawn("bench.load.worker", ["--master", f"127.0.0.1:{port}"], talking=False)
-        while self.wait("hello", START_DEADLINE_S)["workers"] < self._workers:
+        """Start the local workers against the master's address and wait until all workers are there."""
+        listening = self.wait("listening", START_DEADLINE_S)
+        host = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1"}.get(listening["host"], listening["host"])
+        for _ in range(self._workers - self._remote):
+            self._spawn("bench.load.worker", ["--master", f"{host}:{listening['port']}"], talking=False)
+        while self.wait("hello", REMOTE_DEADLINE_S if self._remote else START_DEADLINE_S)["workers"] < self._workers:
             pass
 
     def tell(self, do: str, **data: Any) -> None:

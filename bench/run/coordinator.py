@@ -33,10 +33,14 @@ from bench.scenario.schema import LedgerChoice, Scenario
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What is not part of the scenario: where bundles go, how the command read, where a funding key is kept."""
+    """What is not part of the scenario: where bundles go, how the command read, where a funding key is kept.
+
+    `write_report` puts the reports into a bundle before it is sealed; reporting is a room this one does not know.
+    """
 
     out: Path
     command: Sequence[str]
+    write_report: Callable[[Path], object]
     key_file: Path | None = None
     keep_logs: bool = False
 
@@ -85,7 +89,7 @@ def run(scenario: Scenario, options: RunOptions, listener: RunListener) -> RunOu
         if interrupted():
             codes.append(ExitCode.INTERRUPTED)
         listener.step("writing reports")
-        bundles = [target.bundle.close(partial=interrupted() or target.failed is not None) for target in targets]
+        bundles = [target.bundle.close(options.write_report, partial=interrupted() or target.failed is not None) for target in targets]
     codes.extend(code for target in targets for code in target.bundle.codes())
     return RunOutcome(bundles, worst(codes), problems)
 
@@ -216,6 +220,8 @@ def _request(
         lanes=load.lanes,
         max_lanes=load.max_lanes,
         in_flight=load.in_flight,
+        remote_workers=load.remote_workers,
+        master=load.master,
     )
 
 

@@ -63,6 +63,8 @@ class TrialRequest:
     lanes: int
     max_lanes: int
     in_flight: int
+    remote_workers: int = 0
+    master: str = "127.0.0.1:0"
 
 
 @dataclass(slots=True)
@@ -117,7 +119,13 @@ class TrialRunner:
         """The trial from ledger up to ledger down. `audit` is called while the drained ledger still runs."""
         began = monotonic_ns()
         try:
-            self._load = LoadProcesses(self._plan.workload.name, self._plan.workers, self._directory)
+            self._load = LoadProcesses(
+                self._plan.workload.name,
+                self._plan.workers,
+                self._directory,
+                remote=self._plan.remote_workers,
+                master=self._plan.master,
+            )
             endpoint = self._ledger_up()
             adapter = self._adapter = new_adapter(self._plan.adapter_name)
             fixture = self._prepare(adapter, endpoint)

@@ -62,6 +62,13 @@ def _url(value: str) -> str:
     return value
 
 
+def _listen(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        refuse([Mistake("is not an address to listen on", "write it as 127.0.0.1:5557")])
+    return value
+
+
 def _file(value: str) -> str:
     if re.fullmatch(r"(0x)?[0-9a-fA-F]{64}", value.strip()):
         refuse([Mistake("is a key itself, not a file", "put the key in a file and name that here", show_value=False)])
@@ -137,7 +144,15 @@ class Phases(Part):
 class Load(Part):
     """How the load is sent."""
 
-    workers: Whole = Field(default=1, ge=1, le=256, description="Processes that send.")
+    workers: Whole = Field(default=1, ge=1, le=256, description="Processes that send, remote ones included.")
+    remote_workers: Whole = Field(
+        default=0, ge=0, le=256, description="How many of them are started on other machines with `bench.py worker`."
+    )
+    master: Annotated[str, AfterValidator(_listen)] = Field(
+        default="127.0.0.1:0",
+        description="Where the run's master listens for workers; port 0 takes a free one. The connection is not "
+        "encrypted and carries the accounts' keys: use a trusted network or a tunnel.",
+    )
     batch: Whole = Field(default=1, ge=1, le=1000, description="Most transactions in one request; 1 sends each alone.")
     linger_ns: Duration = Field(
         default=5_000_000,
@@ -259,6 +274,10 @@ class Scenario(Part):
         found = []
         if load.max_lanes < load.lanes:
             found.append(Mistake("is below lanes", f"use at least {load.lanes}", ("max_lanes",)))
+        if load.remote_workers > load.workers:
+            found.append(Mistake("is above workers", f"use at most {load.workers}", ("remote_workers",)))
+        if load.remote_workers and load.master.endswith(":0"):
+            found.append(Mistake("takes any port", "remote workers need a port they know", ("master",)))
         if load.accounts < load.workers:
             found.append(Mistake("is below workers", f"use at least {load.workers}", ("accounts",)))
         if found:

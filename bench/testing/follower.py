@@ -37,7 +37,7 @@ class Follower:
             return [self._blocks[ordinal] for ordinal in sorted(self._blocks)]
 
     def included(self) -> Mapping[bytes, list[int]]:
-        """For every transaction id, its error class in each place it was included; only places whose status is known."""
+        """For every transaction id, its error class in each place it was included, where that is known."""
         with self._changed:
             found: dict[bytes, list[int]] = {}
             for ordinal, block in self._blocks.items():

@@ -1,4 +1,4 @@
-"""One prepared ledger for a test: adapters opened the way the harness opens them, and sequence numbers kept count of."""
+"""One prepared ledger for a test: adapters opened the way the harness does it, sequence numbers kept count of."""
 
 from __future__ import annotations
 

@@ -65,7 +65,14 @@ def test_a_hostile_error_message_stays_text(report: Path, tmp_path: Path) -> Non
 def test_the_first_screen_answers(report: Path, tmp_path: Path) -> None:
     dom = dump_dom(report, tmp_path / "dom").output.decode()
     first = re.sub(r"<[^>]+>", " ", dom[dom.index("<header>") : dom.index("</header>")])
-    for answer in ("smallbank on anvil", "Offered", "Came through", "Time until final", "What went wrong", "no interval"):
+    for answer in (
+        "smallbank on anvil",
+        "Offered",
+        "Came through",
+        "Time until final",
+        "What went wrong",
+        "no interval",
+    ):
         assert answer in first
 
 

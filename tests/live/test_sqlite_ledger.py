@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -56,12 +57,20 @@ def stage(network: Network) -> Iterator[Stage]:
         stage.close()
 
 
+@pytest.fixture(scope="class")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    ledger = SqliteLedger()
+    network = ledger.up(tmp_path_factory.mktemp("shared"), {}, SILENT)
+    yield network
+    ledger.down(network)
+
+
 class SqliteContract(AdapterContract):
     audit_read = ("transactions_since_start", {})
 
     @pytest.fixture
-    def endpoint(self, network: Network) -> Endpoint:
-        return Endpoint(network.endpoint)
+    def endpoint(self, shared: Network) -> Endpoint:
+        return Endpoint(shared.endpoint)
 
     @pytest.fixture
     def dead_endpoint(self, tmp_path: Path) -> Endpoint:
@@ -162,8 +171,6 @@ def test_a_workload_without_procedures_is_refused(stage: Stage, tmp_path: Path) 
 
 
 def test_garbage_on_the_socket_ends_only_its_own_connection(network: Network, stage: Stage) -> None:
-    import socket
-
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stranger:
         stranger.settimeout(5)
         stranger.connect(network.endpoint.removeprefix("unix:"))

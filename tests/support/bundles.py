@@ -160,66 +160,64 @@ def synthetic_bundle(
     share = 1 - READ_SHARE if workload == "smallbank" else 1.0
     scenario = f"ledger: {ledger}\nworkload: {workload}\narrival: {{process: constant, rate: {goodput / share:g}}}\n"
     parts = []
-    with BundleWriter(directory) as writer:
-        writer.write_scenario(scenario)
-        writer.write_environment(synthetic_environment())
-        for number in range(1, trials + 1):
-            trial = synthetic_trial(
-                operations=operations,
-                offered=goodput / share / (1 - sum(LOST_SHARES) - REFUSED_SHARE) * (1 + 0.002 * (number - 1)),
-                seconds=seconds,
-                block_s=block_s,
-                seed=seed * 1000 + number,
-            )
-            samples = synthetic_samples(trial.phases, ledger)
-            names = [operation.name for operation in operations]
-            writer.add_trial(number, trial.rows, names, trial.blocks, samples)
-            for span in trial.phases:
-                event = Event("phase_started", f"2026-01-02T03:{number:02d}:00Z", number, span.start_ns, span.phase)
-                writer.add_event(event)
-            parts.append(
-                summarise(
-                    TrialInput(
-                        trial=number,
-                        seed=seed * 1000 + number,
-                        rows=trial.rows,
-                        blocks=trial.blocks,
-                        planned=trial.planned,
-                        phases=trial.phases,
-                        operations=operations,
-                        examples={ErrorClass.REVERTED: ["execution reverted: insufficient funds"]},
-                        resources=summarise_resources(samples, trial.phases, 0),
-                    )
+    writer = BundleWriter(directory)
+    writer.write_scenario(scenario)
+    writer.write_environment(synthetic_environment())
+    for number in range(1, trials + 1):
+        trial = synthetic_trial(
+            operations=operations,
+            offered=goodput / share / (1 - sum(LOST_SHARES) - REFUSED_SHARE) * (1 + 0.002 * (number - 1)),
+            seconds=seconds,
+            block_s=block_s,
+            seed=seed * 1000 + number,
+        )
+        samples = synthetic_samples(trial.phases, ledger)
+        names = [operation.name for operation in operations]
+        writer.add_trial(number, trial.rows, names, trial.blocks, samples)
+        for span in trial.phases:
+            event = Event("phase_started", f"2026-01-02T03:{number:02d}:00Z", number, span.start_ns, span.phase)
+            writer.add_event(event)
+        parts.append(
+            summarise(
+                TrialInput(
+                    trial=number,
+                    seed=seed * 1000 + number,
+                    rows=trial.rows,
+                    blocks=trial.blocks,
+                    planned=trial.planned,
+                    phases=trial.phases,
+                    operations=operations,
+                    examples={ErrorClass.REVERTED: ["execution reverted: insufficient funds"]},
+                    resources=summarise_resources(samples, trial.phases, 0),
                 )
             )
-        writer.write_result(
-            Result(
-                run_id=directory.name,
-                started_at="2026-01-02T03:04:05Z",
-                bench_version="0.1.0",
-                command=["bench.py", "run", "--ledger", ledger, "--workload", workload],
-                ledger=LedgerPart(
-                    name=ledger,
-                    family="evm" if ledger == "anvil" else "sql",
-                    version="1.7.1",
-                    nodes=1,
-                    finality=FinalityInfo(name="1 block", confirmations=0),
-                    ledger_class=CLASSES.get(ledger, CLASSES["anvil"]),
-                    flags=["--block-time", f"{block_s:g}"],
-                ),
-                workload=workload,
-                scenario_sha256=hashlib.sha256(scenario.encode()).hexdigest(),
-                seed=seed,
-                trials=parts,
-                summary=summarise_trials(parts),
-                audit=Audit(
-                    invariants=[
-                        InvariantPart(name="money_is_conserved", status="held", detail="20,000,000 = 20,000,000")
-                    ]
-                ),
-            )
         )
-        return writer.close()
+    writer.write_result(
+        Result(
+            run_id=directory.name,
+            started_at="2026-01-02T03:04:05Z",
+            bench_version="0.1.0",
+            command=["bench.py", "run", "--ledger", ledger, "--workload", workload],
+            ledger=LedgerPart(
+                name=ledger,
+                family="evm" if ledger == "anvil" else "sql",
+                version="1.7.1",
+                nodes=1,
+                finality=FinalityInfo(name="1 block", confirmations=0),
+                ledger_class=CLASSES.get(ledger, CLASSES["anvil"]),
+                flags=["--block-time", f"{block_s:g}"],
+            ),
+            workload=workload,
+            scenario_sha256=hashlib.sha256(scenario.encode()).hexdigest(),
+            seed=seed,
+            trials=parts,
+            summary=summarise_trials(parts),
+            audit=Audit(
+                invariants=[InvariantPart(name="money_is_conserved", status="held", detail="20,000,000 = 20,000,000")]
+            ),
+        )
+    )
+    return writer.close()
 
 
 def synthetic_environment() -> dict[str, object]:

@@ -166,7 +166,9 @@ def _check_chain(chain: Chain, expected: int | None, data: Mapping[str, JsonValu
         )
 
 
-def _subscription(opened: _Opened) -> Subscription:
+def _subscription(opened: _Opened) -> Subscription | None:
+    if not opened.options.subscribe:
+        return None
     given = opened.options.ws_url
     if given is not None:
         return Subscription(parse_target(given, opened.endpoint.headers), guessed=False)

@@ -46,7 +46,7 @@ class Subscription:
 class HeadWatcher:
     """`next` gives heads in the order learnt. Owns a thread per source from `start` to `stop`."""
 
-    def __init__(self, rpc: Rpc, subscription: Subscription, poll_interval_s: float, timeout_s: float) -> None:
+    def __init__(self, rpc: Rpc, subscription: Subscription | None, poll_interval_s: float, timeout_s: float) -> None:
         self._rpc = rpc
         self._subscription = subscription
         self._poll_interval_s = poll_interval_s
@@ -60,7 +60,8 @@ class HeadWatcher:
 
     def start(self) -> None:
         """Begin to listen."""
-        for loop in (self._poll, self._listen):
+        loops = (self._poll,) if self._subscription is None else (self._poll, self._listen)
+        for loop in loops:
             thread = threading.Thread(target=loop, name=f"evm-heads{loop.__name__}", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -98,9 +99,10 @@ class HeadWatcher:
             self._stopped.wait(_SLOW_POLL_S if self._subscribed.is_set() else self._poll_interval_s)
 
     def _listen(self) -> None:
+        assert self._subscription is not None
         while not self._stopped.is_set():
             try:
-                self._subscribe()
+                self._hear(self._subscription.target)
             except NotSentError as error:
                 if not self._seen_subscription:
                     if not self._subscription.guessed:
@@ -112,8 +114,8 @@ class HeadWatcher:
                 self._subscribed.clear()
             self._stopped.wait(_RECONNECT_S)
 
-    def _subscribe(self) -> None:
-        connection = connect(self._subscription.target, self._timeout_s)
+    def _hear(self, target: Target) -> None:
+        connection = connect(target, self._timeout_s)
         try:
             self._socket = connection
             connection.settimeout(None)

@@ -46,6 +46,7 @@ class EvmOptions(BaseModel):
     transaction_type: Literal["auto", "legacy", "2930", "1559"] = "auto"
     fees: FeeOptions = FeeOptions()
     ws_url: str | None = None
+    subscribe: bool = True
     dev_funding: bool = False
     confirmations: int = Field(default=0, ge=0)
     gas_margin: float = Field(default=1.25, ge=1, le=10)

@@ -151,16 +151,18 @@ class Run:
         self.engine.attach(encoder)
         encoder.credit(self.spec.buffer)
 
-    def finish(self) -> np.ndarray:
+    def finish(self, until_s: float = 0.4, cause: ErrorClass = ErrorClass.BUFFER_EMPTY) -> np.ndarray:
         lanes = [gevent.spawn(self.engine.lane) for _ in range(self.spec.lanes)]
         self.engine.begin(monotonic_ns())
         blocks = gevent.spawn(self._blocks)
-        gevent.sleep(0.4)
-        self.engine.drain(lambda: self.engine.now() > self.spec.duration_ns + self.spec.drain_ns)
+        gevent.sleep(until_s)
+        if cause is ErrorClass.INTERRUPTED:
+            self.engine.stop()
+        self.engine.drain(lambda: self.engine.stopped or self.engine.now() > self.spec.duration_ns + self.spec.drain_ns)
         self.engine.stop()
         gevent.joinall(lanes, timeout=2, raise_error=True)
         blocks.kill()
-        self.engine.discard_rest(ErrorClass.BUFFER_EMPTY)
+        self.engine.discard_rest(cause)
         self.recorder.close_open()
         return np.frombuffer(self.recorder.take_rows(), ROW)
 
@@ -244,11 +246,10 @@ def test_lanes_are_added_while_answers_are_slow():
     assert planned_exactly_once(rows, run.planned)
 
 
-def test_a_stopped_trial_accounts_for_what_was_taken_and_what_was_not():
+def test_an_interrupted_trial_accounts_for_what_was_due_and_not_for_the_rest():
     run = Run(StrictLedger(Sequencing.ACCOUNT))
-    gevent.spawn_later(0.15, run.engine.stop)
-    rows = run.finish()
-    found = outcomes(rows)
-    assert found[Outcome.DROPPED] > 50
-    assert found[Outcome.FINALIZED] + found.get(Outcome.UNRESOLVED, 0) > 50
-    assert len(np.unique(rows["index"])) == len(rows)
+    rows = run.finish(until_s=0.15, cause=ErrorClass.INTERRUPTED)
+    assert 100 < len(rows) < 300
+    assert sorted(rows["index"].tolist()) == list(range(len(rows)))
+    assert rows["intended_ns"].max() < 300 * NS_PER_MS
+    assert outcomes(rows)[Outcome.FINALIZED] > 50

@@ -19,7 +19,14 @@ def make(parent: Path, ledger: str, workload: str = "transfer", trials: int = 2,
     name = f"{workload}-{ledger}-{trials}-{block_s}"
     seed = 1 + len(ledger)
     return synthetic_bundle(
-        parent / name, ledger=ledger, workload=workload, trials=trials, seconds=5, goodput=250, block_s=block_s, seed=seed
+        parent / name,
+        ledger=ledger,
+        workload=workload,
+        trials=trials,
+        seconds=5,
+        goodput=250,
+        block_s=block_s,
+        seed=seed,
     )
 
 
@@ -43,7 +50,8 @@ def candidate(bundle: Path, label: str, **goodput: list[float]) -> Candidate:
     if values is not None:
         first = result.trials[0]
         trials = [
-            first.model_copy(update={"rates": first.rates.model_copy(update={"goodput_per_s": value})}) for value in values
+            first.model_copy(update={"rates": first.rates.model_copy(update={"goodput_per_s": value})})
+            for value in values
         ]
         result = result.model_copy(update={"trials": trials})
     return Candidate(label, result, {}, {})
@@ -87,7 +95,9 @@ def test_a_winner_across_classes_is_named_only_when_asked_for(five: list[Path], 
 
 
 def test_workloads_get_a_section_each(tmp_path: Path) -> None:
-    bundles = [make(tmp_path, ledger, workload) for workload in ("smallbank", "transfer") for ledger in ("anvil", "sqlite")]
+    bundles = [
+        make(tmp_path, ledger, workload) for workload in ("smallbank", "transfer") for ledger in ("anvil", "sqlite")
+    ]
     found = write_comparison(bundles, tmp_path / "out")
     page = found.html_path.read_text()
     assert [page.count(f"<h2>{name}</h2>") for name in ("smallbank", "transfer")] == [1, 1]

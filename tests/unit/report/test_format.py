@@ -55,7 +55,15 @@ def test_durations_use_the_unit_a_person_would(value: float | None, expected: st
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(999, "999 B"), (999.9, "1 kB"), (1_234_567, "1.23 MB"), (8e12, "8 TB"), (8e16, "80,000 TB"), (-1, "—"), (None, "—")],
+    [
+        (999, "999 B"),
+        (999.9, "1 kB"),
+        (1_234_567, "1.23 MB"),
+        (8e12, "8 TB"),
+        (8e16, "80,000 TB"),
+        (-1, "—"),
+        (None, "—"),
+    ],
 )
 def test_sizes(value: float | None, expected: str) -> None:
     assert plain(fmt.size(value)).replace("1.00 kB", "1 kB") == expected
@@ -99,8 +107,18 @@ def test_intervals_state_their_confidence_or_why_there_is_none() -> None:
 
 
 def test_lists_and_causes() -> None:
-    assert [fmt.listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+    assert [fmt.listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
     assert fmt.per_kind({"buffer_empty": 3, "in_flight_bound": 1_200, "interrupted": 0}) == (
         "in flight bound 1,200, buffer empty 3"
     )
     assert (fmt.signed("3 ms", 3.0), fmt.signed("3 ms", -3.0), fmt.signed("0 ms", 0.0)) == ("+3 ms", "−3 ms", "0 ms")
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.0, "0 %"), (0.2, "< 1 %"), (55.4, "55 %"), (1_640.0, "1,640 %")])
+def test_processor_use_is_whole_percent(value: float, expected: str) -> None:
+    assert plain(fmt.cpu(value)) == expected

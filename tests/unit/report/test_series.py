@@ -22,7 +22,9 @@ def steady(rate: int, seconds: int, block_s: float = 1.0) -> Writes:
     return Writes(intended, intended + MS, intended + 2 * MS, final, final, outcome)
 
 
-@pytest.mark.parametrize(("end_s", "bins"), [(0.1, 1), (4.0, 20), (20.0, 20), (239.5, 240), (241.0, 121), (86_400.0, 144)])
+@pytest.mark.parametrize(
+    ("end_s", "bins"), [(0.1, 1), (4.0, 20), (20.0, 20), (239.5, 240), (241.0, 121), (86_400.0, 144)]
+)
 def test_bins_are_round_and_few(end_s: float, bins: int) -> None:
     edges = bin_edges(end_s)
     assert len(edges) - 1 == bins <= MAX_BINS

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from bench.ledgers import state
+from bench.ledgers.process import spawn
+from bench.ledgers.protocol import LedgerInfo, Progress
+from bench.model.errors import ConfigurationError, LedgerError
+from bench.model.ledger import Finality, LedgerClass, Network, Node
+
+KEY = "0x" + "5a" * 32
+CLASS = LedgerClass("crash", 1, "memory only", "ed25519", "two organisations")
+
+
+class SleepyLedger:
+    """Its node does nothing; what matters is that it is a process."""
+
+    info = LedgerInfo("sleepy", "f", "a", "1", 1, Finality("inclusion", 2), CLASS, "sleeps", "nothing")
+
+    def __init__(self, *, own_process: bool = True) -> None:
+        self.own_process = own_process
+        self.stopped: list[Network] = []
+
+    def installed(self) -> Path | None:
+        return Path(sys.executable)
+
+    def install(self, progress: Progress) -> Path:
+        return Path(sys.executable)
+
+    def up(self, directory: Path, options: Mapping[str, object], progress: Progress) -> Network:
+        pid = spawn(["sleep", "600"], directory=directory, name="node").pid if self.own_process else None
+        node = Node("node", "127.0.0.1:1", pid, directory, ("sleep", "600"))
+        return Network(
+            *("sleepy", "f", "a", "1", "http://127.0.0.1:1", (node,), self.info.finality, CLASS, ("--deep",)),
+            secrets={"funding_key": KEY},
+            adapter_options={"window": 3},
+        )
+
+    def down(self, network: Network) -> None:
+        self.stopped.append(network)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("BENCH_STATE", str(tmp_path))
+    yield tmp_path
+    state.end(SleepyLedger())
+
+
+def quiet(line: str) -> None:
+    """Nobody watches."""
+
+
+def test_a_ledger_is_left_found_and_ended() -> None:
+    left = state.leave_running(SleepyLedger(), {}, quiet)
+    found = state.find("sleepy")
+    assert found == left, "what is written is what was there, secrets and types included"
+    assert state.left_running() == [left]
+    assert left.running()
+    ledger = SleepyLedger()
+    assert state.end(ledger)
+    assert ledger.stopped == [left.network]
+    assert not left.running()
+    assert state.find("sleepy") is None
+    assert state.left_running() == []
+    assert not state.end(ledger)
+
+
+def test_the_key_is_in_a_file_for_its_owner_only(home: Path) -> None:
+    left = state.leave_running(SleepyLedger(), {}, quiet)
+    assert left.key_file is not None
+    assert left.key_file.read_text() == KEY + "\n"
+    for path in (left.key_file, home / "ledgers" / "sleepy" / "running.json"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    state.end(SleepyLedger())
+    assert not left.key_file.exists()
+
+
+def test_a_ledger_that_is_up_is_not_started_again() -> None:
+    left = state.leave_running(SleepyLedger(), {}, quiet)
+    with pytest.raises(ConfigurationError, match="sleepy is up already"):
+        state.leave_running(SleepyLedger(), {}, quiet)
+    assert left.running()
+
+
+def test_a_ledger_that_ended_by_itself_is_told_and_replaced() -> None:
+    first = state.leave_running(SleepyLedger(), {}, quiet)
+    state.recorded(first.network.nodes[0].data_directory, "node").stop()  # type: ignore[arg-type, union-attr]
+    assert [left.running() for left in state.left_running()] == [False]
+    second = state.leave_running(SleepyLedger(), {}, quiet)
+    assert second.running()
+    assert second.processes != first.processes
+
+
+def test_a_ledger_inside_this_process_cannot_stay() -> None:
+    ledger = SleepyLedger(own_process=False)
+    with pytest.raises(ConfigurationError, match="no process of its own"):
+        state.leave_running(ledger, {}, quiet)
+    assert len(ledger.stopped) == 1
+    assert state.find("sleepy") is None
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"network": {"nodes": []}}'])
+def test_a_broken_record_is_told(home: Path, content: str) -> None:
+    path = home / "ledgers" / "sleepy" / "running.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    with pytest.raises(LedgerError, match="record of the running sleepy cannot be read"):
+        state.find("sleepy")
+    path.unlink()
