@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/evm_client.py [--calls 20000] [--lanes 32]
 
-A null endpoint in a process of its own answers; each client is a gevent-patched process with so many greenlets that send
+A null endpoint in a process of its own answers; each client is a gevent-patched process with so many greenlets that
+send
 one after another. Prints CPU per call, calls per second and the server's share of a core, which must stay below 70 %.
 """
 
@@ -19,7 +20,7 @@ HERE = Path(__file__).parent
 RESULT = bytes.fromhex("ab" * 32)
 
 
-def client(name: str, url: str, calls: int, lanes: int, batch: int) -> None:
+def client(name: str, url: str, calls: int, lanes: int, batch: int, rate: float) -> None:
     """Runs in a child: print CPU microseconds per call and wall seconds."""
     from gevent import monkey
 
@@ -29,13 +30,20 @@ def client(name: str, url: str, calls: int, lanes: int, batch: int) -> None:
     work = bare(url, lanes) if name == "bare" else ours(url, batch)
     per_lane = calls // lanes
 
-    def lane() -> None:
+    interval_s = lanes / rate if rate else 0.0
+
+    def lane(position: int) -> None:
+        due = start + position * interval_s / lanes
         for _ in range(per_lane):
+            if interval_s and (early_s := due - time.perf_counter()) > 0:
+                gevent.sleep(early_s)
             work()
+            due += interval_s
 
     work()
-    wall, cpu = time.perf_counter(), time.process_time()
-    gevent.joinall([gevent.spawn(lane) for _ in range(lanes)], raise_error=True)
+    start = wall = time.perf_counter()
+    cpu = time.process_time()
+    gevent.joinall([gevent.spawn(lane, position) for position in range(lanes)], raise_error=True)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     print(cpu / (per_lane * lanes) * 1e6, wall)
 
@@ -76,25 +84,15 @@ def ours(url: str, batch: int) -> Callable[[], object]:
     return call
 
 
-def run(name: str, calls: int, lanes: int, batch: int = 1) -> tuple[float, float, float]:
+def run(name: str, calls: int, lanes: int, rate: float, batch: int = 1) -> tuple[float, float, float]:
     """CPU µs per call, calls per second, server CPU share."""
     command = [sys.executable, str(HERE / "null_rpc.py")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         url = server.stdout.readline().strip()
-        arguments = [
-            "--client",
-            name,
-            "--url",
-            url,
-            "--calls",
-            str(calls),
-            "--lanes",
-            str(lanes),
-            "--batch",
-            str(batch),
-        ]
+        shape = {"client": name, "url": url, "calls": calls, "lanes": lanes, "batch": batch, "rate": rate}
+        arguments = [text for key, value in shape.items() for text in (f"--{key}", str(value))]
         output = subprocess.run(
             [sys.executable, __file__, *arguments], capture_output=True, text=True, check=True
         ).stdout
@@ -109,21 +107,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--lanes", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=8000.0)
     parser.add_argument("--batch", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--client", help=argparse.SUPPRESS)
     parser.add_argument("--url", default="", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.client:
-        client(given.client, given.url, given.calls, given.lanes, given.batch)
+        client(given.client, given.url, given.calls, given.lanes, given.batch, given.rate)
         return
-    rounds = [(run("bare", given.calls, given.lanes), run("ours", given.calls, given.lanes)) for _ in range(2)]
-    best = {"bare geventhttpclient": min(r[0] for r in rounds), "EvmAdapter.submit": min(r[1] for r in rounds)}
-    for name, (cpu_us, rate, server) in best.items():
-        print(f"{name:24}{cpu_us:8.1f} µs CPU/call {rate:10,.0f} calls/s   server {server:4.0%} of a core")
-    print(f"ratio ours / bare {best['EvmAdapter.submit'][0] / best['bare geventhttpclient'][0]:.2f}")
-    cpu_us, rate, server = run("ours", max(given.calls // 20, 640), given.lanes, batch=50)
+    shape = (given.calls, given.lanes, given.rate)
+    rounds = [(run("bare", *shape), run("ours", *shape)) for _ in range(2)]
+    bare_run, our_run = min(each[0] for each in rounds), min(each[1] for each in rounds)
+    for name, (cpu_us, rate, server) in (("bare geventhttpclient", bare_run), ("EvmAdapter.submit", our_run)):
+        print(f"{name:22}{cpu_us:7.1f} µs CPU/call {rate:9,.0f} calls/s  endpoint {server:4.0%} of a core")
+    print(f"ratio ours / bare {our_run[0] / bare_run[0]:.2f}")
+    cpu_us, rate, server = run("ours", max(given.calls // 20, 640), given.lanes, 0.0, batch=50)
     print(
-        f"{'batches of 50':24}{cpu_us / 50:8.1f} µs CPU/tx   {rate * 50:10,.0f} tx/s      server {server:4.0%} of a core"
+        f"{'batches of 50':22}{cpu_us / 50:7.1f} µs CPU/tx   {rate * 50:9,.0f} tx/s     endpoint {server:4.0%}"
     )
 
 

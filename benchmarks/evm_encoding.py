@@ -1,6 +1,6 @@
 """Signed transactions per second of one core: ours against eth-account, in one run.
 
-    .venv/bin/python benchmarks/evm_encoding.py [--seconds 2]
+    .venv/bin/python -m benchmarks.evm_encoding [--seconds 2]
 
 Prints CPU-time rates (so that other work on the machine does not count) and their ratio.
 """

@@ -77,14 +77,19 @@ def main() -> None:
     null_cpu = float(null.stdout.readline())
     null.wait()
     yardstick = (before + after) / 2
-    print(f"sent                        {measured.rows} in {measured.seconds:.1f} s, batch {options.batch}")
-    print(f"rate                        {measured.rows / measured.seconds:,.0f} tx/s")
-    print(f"worker CPU                  {measured.worker_us_per_tx:.1f} µs/tx, {measured.worker_cpu_percent:.0f} % of a core")
-    print(f"encoder CPU                 {measured.encoder_us_per_tx:.1f} µs/tx")
-    print(f"bare geventhttpclient loop  {yardstick:.1f} µs/call (before {before:.1f}, after {after:.1f})")
-    print(f"ratio bare / worker         {yardstick / measured.worker_us_per_tx:.2f}")
-    print(f"submit lag                  p50 {measured.lag_p50_ms:.2f}  p99 {measured.lag_p99_ms:.2f}  max {measured.lag_max_ms:.2f} ms")
-    print(f"null endpoint CPU           {100 * null_cpu / elapsed:.0f} % of a core over the whole benchmark")
+    lag = f"p50 {measured.lag_p50_ms:.2f}  p99 {measured.lag_p99_ms:.2f}  max {measured.lag_max_ms:.2f} ms"
+    share = f"{measured.worker_cpu_percent:.0f} % of a core"
+    for name, value in (
+        ("sent", f"{measured.rows} in {measured.seconds:.1f} s, batch {options.batch}"),
+        ("rate", f"{measured.rows / measured.seconds:,.0f} tx/s"),
+        ("worker CPU", f"{measured.worker_us_per_tx:.1f} µs/tx, {share}"),
+        ("encoder CPU", f"{measured.encoder_us_per_tx:.1f} µs/tx"),
+        ("bare geventhttpclient loop", f"{yardstick:.1f} µs/call (before {before:.1f}, after {after:.1f})"),
+        ("ratio bare / worker", f"{yardstick / measured.worker_us_per_tx:.2f}"),
+        ("submit lag", lag),
+        ("null endpoint CPU", f"{100 * null_cpu / elapsed:.0f} % of a core over the whole benchmark"),
+    ):
+        print(f"{name:28}{value}")
 
 
 def load(url: str, rate: float, batch: int, seconds: float) -> Measured:
@@ -117,7 +122,7 @@ def load(url: str, rate: float, batch: int, seconds: float) -> Measured:
         max_lanes=512,
         in_flight=planned,
     )
-    facts = TrialRunner(request, work, Quiet(), lambda: False).run(registry.adapter, lambda adapter, facts: None)
+    facts = TrialRunner(request, work, Quiet(), lambda: False).run(registry.adapter, lambda *_: None)
     if facts.failure is not None:
         raise SystemExit(f"{facts.failure}\n{(work / 'load.log').read_text()}")
     rows = read_rows(facts.spool.glob("rows-*.bin")).rows
@@ -143,8 +148,8 @@ def cpu(facts: TrialFacts, process: str, seconds: float) -> tuple[float, float]:
     """(CPU seconds from the start signal to the last arrival, percent of a core)."""
     series = [sample for sample in facts.samples if sample.process == process]
     end_ns = facts.start_ns + int(seconds * NS_PER_S)
-    first = max((sample for sample in series if sample.at_ns <= facts.start_ns), key=lambda s: s.at_ns, default=series[0])
-    last = min((sample for sample in series if sample.at_ns >= end_ns), key=lambda s: s.at_ns, default=series[-1])
+    first = next((sample for sample in reversed(series) if sample.at_ns <= facts.start_ns), series[0])
+    last = next((sample for sample in series if sample.at_ns >= end_ns), series[-1])
     used = last.cpu_s - first.cpu_s
     return used, 100 * used / ((last.at_ns - first.at_ns) / NS_PER_S)
 

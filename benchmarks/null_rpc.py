@@ -1,6 +1,6 @@
 """A JSON-RPC endpoint that accepts every transaction and keeps none: the far end when the client is what is measured.
 
-    .venv/bin/python benchmarks/null_rpc.py [--port 0]
+    .venv/bin/python -m benchmarks.null_rpc [--port 0]
 
 Prints its URL, serves until standard input closes, then prints the CPU seconds it used. Transactions are answered
 without parsing; setup calls get constants, so that an adapter can open and prepare on it. No block is ever made.

@@ -1,7 +1,7 @@
 """Gets what the live tests need and a package client can bring: a headless Chromium, and the node anvil.
 
-Run by `make test`. Without root, or without apt, it says what is missing and lets the tests decide: they skip, or, where
-BENCH_LIVE=required, fail.
+Run by `make test`. Without root, or without apt, it says what is missing and lets the tests decide: they skip, or fail
+where BENCH_LIVE=required.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ def _browser() -> None:
         return
     _say("installing Chromium with apt-get for the browser tests (once, some 300 MB)")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]):
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
+    ):
         done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
         if done.returncode:
             _say(f"{' '.join(command)} failed with code {done.returncode}")

@@ -1,9 +1,10 @@
 """The contract of an adapter: six methods that speak one ledger family, and a few optional powers.
 
 An adapter object lives in one process and is never shared. The coordinator calls `open`, `prepare`, `close`; an encoder
-`open`, `encode`; a worker `open`, `submit` (many greenlets at once, sockets patched by gevent, no other blocking calls);
-an observer `open`, `commits`. Each gets the same `Endpoint` and, after preparation, the same `Fixture`. Nothing is passed
-between them but what is in those two values, so all of it works on several hosts.
+`open`, `encode`; a worker `open`, `submit` (many greenlets at once, sockets patched by gevent, no other blocking
+calls);
+an observer `open`, `commits`. Each gets the same `Endpoint` and, after preparation, the same `Fixture`. Nothing is
+passed between them but what is in those two values, so all of it works on several hosts.
 """
 
 from __future__ import annotations
@@ -80,15 +81,17 @@ class Adapter(Protocol):
         """
 
     def encode(self, operation: Operation, sender: int, sequence: int) -> Transaction:
-        """Sign and serialise; untimed, deterministic, needs no network. `sequence` is 0 where there is no sequencing."""
+        """Sign and serialise; untimed, deterministic, needs no network. `sequence` is 0 where there is no
+        sequencing.
+        """
 
     def submit(self, batch: Sequence[Transaction]) -> list[Reply]:
         """Send now and return one reply per transaction, in order. Called from many greenlets at once."""
 
     def commits(self, after: int | None) -> Iterator[CommitEvent | None]:
         """Follow blocks with height > `after` (None: from the present head on), forever, without gaps, in O(blocks)
-        requests. Yields None at least every 0.5 s so that the caller can stop. Raises `LedgerError` on a gap that cannot
-        be filled. Runs in a plain thread, not under gevent.
+        requests. Yields None at least every 0.5 s so that the caller can stop. Raises `LedgerError` on a gap that
+        cannot be filled. Runs in a plain thread, not under gevent.
         """
 
     def close(self) -> None:
@@ -110,7 +113,8 @@ class Sequenced(Protocol):
 class Auditable(Protocol):
     """Optional power: read state for invariants after the drain."""
 
-    def state(self) -> StateReader: ...
+    def state(self) -> StateReader:
+        """A reader of the state as it is now."""
 
 
 @runtime_checkable

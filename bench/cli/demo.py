@@ -20,6 +20,7 @@ LEDGERS = ("anvil", "sqlite")
 WORKLOADS = ("smallbank", "transfer")
 _EXAMPLE = "\b\nExample:\n  bench.py demo --trials 5"
 _DECIDING_TRIALS = 5
+_NOTHING_TO_COMPARE = (ExitCode.INTERRUPTED, ExitCode.INTERNAL, ExitCode.LEDGER_FAILED)
 
 
 def register(app: typer.Typer) -> None:
@@ -54,8 +55,9 @@ def demo(
             note(f"error: {problem}")
         bundles += outcome.bundles
         codes.append(outcome.exit_code)
-        if outcome.exit_code is ExitCode.INTERRUPTED:
-            break
+        if outcome.exit_code in _NOTHING_TO_COMPARE:
+            note(f"no comparison; what was measured is in {', '.join(map(str, bundles))}")
+            raise typer.Exit(worst(codes))
     _conclude(bundles, trials, show_page, as_json)
     raise typer.Exit(worst(codes))
 

@@ -15,7 +15,9 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class LedgerInfo:
-    """A row of `bench.py ledgers list`. `download` says size and source of what an install fetches ("nothing" if so)."""
+    """A row of `bench.py ledgers list`. `download` says size and source of what an install fetches ("nothing" if
+    so).
+    """
 
     name: str
     family: str

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import re
 import sqlite3
 import struct
 import time
@@ -311,8 +312,8 @@ def _load_procedures(directory: Path) -> ModuleType:
 def _statements(script: str) -> Iterator[str]:
     """Single statements, because `executescript` would commit the transaction they belong to."""
     pending = ""
-    for line in script.splitlines(keepends=True):
-        pending += line
+    for piece in re.split("(?<=;)", script):
+        pending += piece
         if sqlite3.complete_statement(pending):
             yield pending
             pending = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -98,6 +99,15 @@ class RunBundle:
         self._writer.join()
         write_report(self.directory)
         return self._writer.close()
+
+    @property
+    def has_trials(self) -> bool:
+        """Whether anything was measured."""
+        return bool(self._trials)
+
+    def discard(self) -> None:
+        """Remove the directory of a run in which nothing was ever sent."""
+        shutil.rmtree(self.directory)
 
     def codes(self) -> list[ExitCode]:
         """What the trials and the audit say about the command's end."""

@@ -7,6 +7,7 @@ speaks JSON lines (`bench.load.master`). Every child asks the kernel to die with
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from bench.model.errors import BenchError, HarnessError, LedgerError
 Event = Mapping[str, Any]
 GRACE_S = 5.0
 START_DEADLINE_S = 60.0
+_UNPATCHED = "LOCUST_SKIP_MONKEY_PATCH"  # for processes that must not run under gevent; these must
 REMOTE_DEADLINE_S = 300.0
 
 
@@ -115,8 +117,10 @@ class LoadProcesses:
         return "\n".join(text.splitlines()[-lines:])
 
     def _spawn(self, module: str, arguments: list[str], *, talking: bool) -> subprocess.Popen[bytes]:
+        environment = {name: value for name, value in os.environ.items() if name != _UNPATCHED}
         child = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
+            env=environment,
             stdin=subprocess.PIPE if talking else subprocess.DEVNULL,
             stdout=subprocess.PIPE if talking else self._log,
             stderr=self._log,

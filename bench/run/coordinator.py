@@ -47,7 +47,9 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """The bundles in the order of the scenario's targets, and the exit code the command should end with."""
+    """The bundles in the order of the scenario's targets, without those on which nothing was ever sent; the exit code
+    the command should end with; one message per target that failed.
+    """
 
     bundles: list[Path]
     exit_code: ExitCode
@@ -88,8 +90,14 @@ def run(scenario: Scenario, options: RunOptions, listener: RunListener) -> RunOu
                 codes.append(facts.failure.exit_code)
         if interrupted():
             codes.append(ExitCode.INTERRUPTED)
-        listener.step("writing reports")
-        bundles = [target.bundle.close(options.write_report, partial=interrupted() or target.failed is not None) for target in targets]
+        bundles = []
+        for target in targets:
+            if not target.bundle.has_trials:
+                target.bundle.discard()
+                continue
+            listener.step(f"{target.name}: writing the report")
+            partial = interrupted() or target.failed is not None
+            bundles.append(target.bundle.close(options.write_report, partial=partial))
     codes.extend(code for target in targets for code in target.bundle.codes())
     return RunOutcome(bundles, worst(codes), problems)
 
@@ -112,6 +120,8 @@ def _one_trial(
 
     try:
         facts = TrialRunner(request, work, listener, interrupted).run(registry.adapter, measure_and_audit)
+        if not facts.started:  # nothing was sent: the error says it all, and there is nothing to measure
+            return facts
         made = assembled[0] if assembled else assemble(request, facts, limits)
         target.bundle.add(request, facts, made)
         reasons = "; ".join(made.trial.verdict.reasons)

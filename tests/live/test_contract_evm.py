@@ -16,7 +16,7 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture(scope="class")
 def anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnvilNetwork]:
-    with anvil_network(tmp_path_factory.mktemp("anvil"), block_time_s=1.0) as network:
+    with anvil_network(tmp_path_factory.mktemp("anvil"), block_time_s=0.5) as network:
         yield network
 
 

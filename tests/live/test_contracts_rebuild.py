@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.live import missing
+
 pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_artefacts_rebuild_byte_identically(tmp_path):
-    node = shutil.which("node")
-    assert node is not None, "node and npm are needed to rebuild contracts"
+    node = shutil.which("node") or missing("node and npm, to compile contracts")
     command = [node, str(ROOT / "tools" / "contracts" / "build.mjs"), "--out", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=280)
     built = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("contract.json"))

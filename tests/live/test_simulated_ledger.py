@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -49,7 +50,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 class SimulatedContract(AdapterContract):
-    options: dict[str, object] = {}
+    options: ClassVar[dict[str, object]] = {}
     read = Operation("look", {}, Kind.READ)
     audit_read = ("transactions_since_start", {})
 
@@ -81,11 +82,16 @@ class SimulatedContract(AdapterContract):
 
 
 class TestImmediate(SimulatedContract):
-    options = {"accept_delay_ms": 1}
+    options: ClassVar[dict[str, object]] = {"accept_delay_ms": 1}
 
 
 class TestSequencedBlocks(SimulatedContract):
-    options = {"sequencing": "account", "block_interval_ms": 50, "confirmations": 2, "reorder": True}
+    options: ClassVar[dict[str, object]] = {
+        "sequencing": "account",
+        "block_interval_ms": 50,
+        "confirmations": 2,
+        "reorder": True,
+    }
 
     def test_script_is_what_the_adapter_tells(self, stage: Stage) -> None:
         assert stage.adapter.finality == Finality("simulated inclusion", 2)

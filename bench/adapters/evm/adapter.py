@@ -100,11 +100,11 @@ class EvmAdapter:
         limits = self._ready.gas_limits if self._ready else frozenset[int]()
         # Its own connections: a worker's pool and this thread share nothing.
         target, channel = open_channel(opened.endpoint)
-        rpc = Rpc(channel, target.shown, patience_s=opened.endpoint.timeout_s)
-        options = opened.options
-        watcher = HeadWatcher(rpc, _subscription(opened), options.poll_interval_s, opened.endpoint.timeout_s)
-        source = choose_source(rpc, options.status_source, limits)
-        follower = BlockFollower(rpc, watcher, ReceiptFetcher(source, options.receipts_duty))
+        timeout_s, options = opened.endpoint.timeout_s, opened.options
+        patient = Rpc(channel, target.shown, patience_s=timeout_s)
+        watcher = HeadWatcher(patient, _subscription(opened), options.poll_interval_s, timeout_s)
+        receipts = ReceiptFetcher(choose_source(patient, options.status_source, limits), options.receipts_duty)
+        follower = BlockFollower(Rpc(channel, target.shown), watcher, receipts, timeout_s)
         try:
             yield from follower.follow(after)
         finally:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.adapters.evm.heads import Head, HeadWatcher
 from bench.adapters.evm.receipts import ReceiptFetcher
-from bench.adapters.evm.rpc import Rpc
+from bench.adapters.evm.rpc import Rpc, UnreachedError
 from bench.adapters.protocol import JsonValue
+from bench.model.clock import NS_PER_S, monotonic_ns
 from bench.model.errors import LedgerError
 from bench.model.transaction import Block, CommitEvent, Orphaned
 
@@ -32,10 +34,14 @@ class ChainBlock:
 
 
 class BlockFollower:
-    """Turns heads into events. The generator `follow` owns watcher and fetcher: closing it stops their threads."""
+    """Turns heads into events. The generator `follow` owns watcher and fetcher: closing it stops their threads.
 
-    def __init__(self, rpc: Rpc, watcher: HeadWatcher, receipts: ReceiptFetcher) -> None:
+    A node that cannot be reached is asked again for `patience_s`, while the caller keeps getting its turns.
+    """
+
+    def __init__(self, rpc: Rpc, watcher: HeadWatcher, receipts: ReceiptFetcher, patience_s: float) -> None:
         self._rpc = rpc
+        self._patience_s = patience_s
         self._watcher = watcher
         self._receipts = receipts
         self._chain: OrderedDict[str, tuple[int, int]] = (
@@ -53,15 +59,24 @@ class BlockFollower:
         self._remember(base, -1)
         self._watcher.start()
         self._receipts.start()
+        again: Head | None = None
+        reached_at_ns = monotonic_ns()
         try:
             while True:
                 while settled := self._receipts.settled():
                     yield settled
-                head = self._watcher.next(_YIELD_S)
-                if head is None:
+                if (head := again or self._watcher.next(_YIELD_S)) is None:
                     yield None
-                else:
+                    continue
+                try:
                     yield from self._extend(head)
+                    again, reached_at_ns = None, monotonic_ns()
+                except UnreachedError:
+                    if again is not None and monotonic_ns() - reached_at_ns > self._patience_s * NS_PER_S:
+                        raise
+                    again, reached_at_ns = head, monotonic_ns() if again is None else reached_at_ns
+                    yield None
+                    time.sleep(_YIELD_S)
         finally:
             self._watcher.stop()
             self._receipts.stop()

@@ -29,6 +29,10 @@ class RpcFault(Exception):
     message: str
 
 
+class UnreachedError(LedgerError):
+    """The exchange failed on its way; the node may be back in a moment."""
+
+
 def open_channel(endpoint: Endpoint) -> tuple[Target, Channel]:
     """A channel of the kind the URL asks for. Connects on first use."""
     target = parse_target(endpoint.url, endpoint.headers)
@@ -113,7 +117,7 @@ class Rpc:
                 return self._parse(self._channel.exchange(body, numbers))
             except (NotSentError, LostError) as error:
                 if time.monotonic() >= deadline:
-                    raise LedgerError(str(error), remedy="check the endpoint URL and that the node runs") from error
+                    raise UnreachedError(str(error), remedy="check the endpoint URL and that the node runs") from error
             time.sleep(_RETRY_S)
 
     def _parse(self, answer: Answer) -> JsonValue:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer.main
@@ -127,9 +128,19 @@ def test_a_worker_needs_an_address(master: str) -> None:
 
 
 def test_a_worker_gets_a_process_of_its_own() -> None:
-    assert worker.worker_command("192.0.2.1:5557")[1:] == [
-        *("-m", "bench.load.worker", "--master", "192.0.2.1:5557", "--outlive-parent")
-    ]
+    assert worker.worker_command("192.0.2.1:5557")[1:] == ["-m", "bench.load.worker", "--master", "192.0.2.1:5557"]
+
+
+@pytest.mark.parametrize(("codes", "exit_code", "served"), [([0, 0, 1], 0, "2 trial(s)"), ([1], 1, "0 trial(s)")])
+def test_a_worker_serves_trial_by_trial_until_no_master_answers(
+    monkeypatch: pytest.MonkeyPatch, codes: list[int], exit_code: int, served: str
+) -> None:
+    left = iter(codes)
+    monkeypatch.setattr(worker.subprocess, "run", lambda command, check: SimpleNamespace(returncode=next(left)))
+    done = runner.invoke(app, ["worker", "--master", "192.0.2.1:5557"])
+    assert done.exit_code == exit_code
+    assert served in done.stderr
+    assert list(left) == []
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,8 @@ def test_a_process_that_is_gone_already_is_ignored(busy_child: subprocess.Popen[
 
 def test_children_count_with_their_node_and_their_time_is_kept_after_they_end() -> None:
     parent_code = (
-        "import subprocess, sys\n"
-        f"child = subprocess.Popen([sys.executable, '-c', {BUSY + WAIT!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+        "import subprocess, sys\npipe = subprocess.PIPE\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {BUSY + WAIT!r}], stdin=pipe, stdout=pipe)\n"
         "child.stdout.read(1)\n"
         "print('up', flush=True)\nsys.stdin.readline()\n"
         "child.kill(); child.wait()\n"

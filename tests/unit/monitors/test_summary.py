@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,5 +92,5 @@ def test_adjoining_phases_share_out_all_of_the_cpu_time(steps: list[tuple[float,
         at_s, cpu_s = at_s + elapsed_s, cpu_s + elapsed_s * rate
         samples.append(sample(at_s, cpu_s))
     edges = [0.0, *sorted(cut * at_s for cut in cuts), at_s]
-    phases = [span(Phase.MEASURE, a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    phases = [span(Phase.MEASURE, a, b) for a, b in pairwise(edges)]
     assert sum(row.cpu_s for row in summarise(samples, phases, START)) == pytest.approx(cpu_s, abs=1e-6)

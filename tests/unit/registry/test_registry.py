@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import sys
 import textwrap
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,14 @@ from bench.model.workload import Workload
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An otherwise empty search path for distributions; modules stay importable."""
-    kept = [entry for entry in sys.path if not list(Path(entry or ".").glob("ledger_bench-*"))]
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *kept])
+    """A folder of distributions, the only ones whose entry points count; their modules can be imported."""
+
+    def entry_points(group: str) -> metadata.EntryPoints:
+        found = metadata.distributions(path=[str(tmp_path)])
+        return metadata.EntryPoints(point for one in found for point in one.entry_points).select(group=group)
+
+    monkeypatch.setattr(registry.metadata, "entry_points", entry_points)
+    monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path
 
 

@@ -1,6 +1,10 @@
+from collections import deque
+from itertools import islice
+
 import pytest
 
 from bench.adapters.evm.blocks import BlockFollower
+from bench.adapters.evm.channel import LostError
 from bench.adapters.evm.heads import Head
 from bench.model.errors import LedgerError
 from bench.model.transaction import Block, Orphaned, Settled
@@ -61,7 +65,7 @@ class Setting:
             self.chain.add("a")
         self.node = self.chain.node()
         self.heads, self.statuses = Heads(), Statuses()
-        self.follower = BlockFollower(self.node.rpc, self.heads, self.statuses)  # type: ignore[arg-type]
+        self.follower = BlockFollower(self.node.rpc, self.heads, self.statuses, 0.05)  # type: ignore[arg-type]
         self.iterator = self.follower.follow(after)
         assert self.events() == []
 
@@ -203,6 +207,35 @@ def test_a_reorganisation_below_the_first_block_cannot_be_followed():
     setting.announce()
     with pytest.raises(LedgerError, match="below the first block"):
         setting.events()
+
+
+def test_a_node_that_is_back_in_time_is_followed_on():
+    setting = Setting()
+    setting.chain.add("a", TX[:1])
+    setting.announce(at=5)
+    working = setting.node.exchange
+
+    def lost(body, ids):
+        raise LostError("gone")
+
+    setting.node.exchange = lost
+    assert setting.events() == []
+    setting.node.exchange = working
+    assert setting.events()[0].observed_at_ns == 5
+
+
+def test_a_node_that_stays_away_is_given_up():
+    setting = Setting()
+    setting.chain.add("a")
+    setting.announce()
+
+    def lost(body, ids):
+        raise LostError("gone")
+
+    setting.node.exchange = lost
+    assert setting.events() == []
+    with pytest.raises(LedgerError, match="gone"):
+        deque(islice(setting.iterator, 9), maxlen=0)
 
 
 def test_closing_stops_the_threads_it_started():

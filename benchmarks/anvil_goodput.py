@@ -1,0 +1,188 @@
+"""Goodput of three load generators on one anvil, and what each costs the machine.
+
+    .venv/bin/python -m benchmarks.anvil_goodput [--repeats 3] [--seconds 20] [--skip-caliper]
+
+Each contender gets a fresh anvil with the product's own flags (blocks of 1 s, a gas limit no block reaches) and calls
+`depositChecking` of the same SmallBank contract: one existing storage slot rewritten, customers in turn.
+
+- `flooder`: `benchmarks/goodput/flooder.py`, signed beforehand, raw sockets, nothing measured.
+- `ours`: `bench.py run`, one worker, offered a rate above what the flooder reached.
+- `caliper W:CONTROLLER:VALUE`: Hyperledger Caliper 0.6.0 with its ethereum connector and W workers.
+
+Goodput is counted the same way for all, from outside: a thread of this command notes when each block appears, and when
+the load is over it reads blocks and receipts from the chain. Counted are valid calls between two blocks, warm-up and
+drain left out. Client CPU is that of the whole process tree over the same window; what is signed ahead of the window
+is added (the flooder's signing, all of our encoder's life).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.ledgers.anvil import AnvilLedger
+from bench.model.ledger import Network
+from benchmarks.goodput.chain import read_blocks
+from benchmarks.goodput.contenders import Caliper, Command, Contender, Flooder, Load, Ours, install_caliper
+from benchmarks.goodput.watch import NODE, Watch
+from benchmarks.goodput.window import SeenBlock, Window, aligned, used_between
+
+OVERLOAD = 1.2
+WARM_UP_SHARE = 0.25
+PATIENCE_S = 150
+CALIPER_RUNS = ("1:fixed-load:500", "1:fixed-load:1000", "2:fixed-load:1000")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One contender on one anvil. CPU in microseconds per valid call; `parts` by process."""
+
+    name: str
+    window: Window
+    client_us: float
+    node_us: float
+    node_percent: float
+    parts: dict[str, float]
+    said: str
+
+
+def main() -> None:
+    """All contenders, several times, then the table."""
+    options = arguments()
+    load = Load(options.seconds, options.batch, options.in_flight)
+    ours = Ours(options.rate)
+    contenders: list[Contender] = [Flooder(options.connections), ours]
+    if not options.skip_caliper:
+        program = install_caliper()
+        contenders += [caliper(text, program) for text in options.caliper]
+    results: dict[str, list[Result]] = defaultdict(list)
+    for repeat in range(options.repeats):
+        for contender in contenders if repeat % 2 == 0 else reversed(contenders):
+            result = run(contender, load)
+            results[contender.name].append(result)
+            print(line(result), flush=True)
+            if contender.name == "flooder" and not ours.rate:
+                ours.rate = round(OVERLOAD * result.window.per_s, -2)
+    print()
+    table(results)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=20, help="length of the load, warm-up included")
+    parser.add_argument("--batch", type=int, default=50)
+    parser.add_argument("--in-flight", type=int, default=20_000)
+    parser.add_argument("--connections", type=int, default=4, help="of the flooder")
+    parser.add_argument("--rate", type=float, default=0, help="offered by ours; 0: 1.2 times the flooder's first goodput")
+    parser.add_argument("--skip-caliper", action="store_true")
+    parser.add_argument("--caliper", nargs="+", metavar="W:CONTROLLER:VALUE", default=CALIPER_RUNS)
+    return parser.parse_args()
+
+
+def caliper(text: str, program: Path) -> Caliper:
+    """From `workers:controller:value`."""
+    workers, controller, value = text.split(":")
+    return Caliper(int(workers), controller, int(value), program)
+
+
+def run(contender: Contender, load: Load) -> Result:
+    """One contender on a fresh anvil."""
+    with tempfile.TemporaryDirectory(prefix="anvil-goodput-") as name:
+        directory = Path(name)
+        ledger = AnvilLedger()
+        network = ledger.up(directory / "ledger", {}, lambda text: print(text, file=sys.stderr))
+        try:
+            command = contender.prepare(network, directory, load)
+            said, watch = drive(command, network, directory / "contender.log")
+            blocks = read_blocks(network.endpoint, watch.seen)
+            return measured(contender, load, blocks, watch, said)
+        finally:
+            ledger.down(network)
+
+
+def drive(command: Command, network: Network, log: Path) -> tuple[str, Watch]:
+    """Run the contender to its end; returns what it printed."""
+    node = network.nodes[0].pid
+    assert node is not None
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            command.arguments,
+            cwd=command.directory,
+            env={**os.environ, **command.environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+        watch = Watch(network.endpoint, node, process.pid)
+        try:
+            said, _ = process.communicate(command.orders, timeout=PATIENCE_S)
+        finally:
+            process.terminate()
+            process.wait()
+            watch.stop()
+    if not any(watch.seen):
+        raise SystemExit(f"the contender did nothing:\n{said}\n{log.read_text()}")
+    return said + log.read_text(), watch
+
+
+def measured(contender: Contender, load: Load, blocks: Sequence[SeenBlock], watch: Watch, said: str) -> Result:
+    """Goodput and CPU of the window."""
+    try:
+        window = aligned(blocks, int(load.seconds * WARM_UP_SHARE * 1e9), int((load.seconds - 1) * 1e9))
+    except ValueError as error:
+        raise SystemExit(f"{contender.name}: {error}\n{said}") from error
+    used = used_between(watch.samples, window.start_ns, window.end_ns)
+    parts = {name: seconds * 1e6 / window.calls for name, seconds in used.items()}
+    if contender.ahead in parts:
+        parts[contender.ahead] = watch.samples[-1].used_s[contender.ahead] * 1e6 / sum(block.calls for block in blocks)
+    if contender.name == "flooder":
+        parts["signing ahead"] = json.loads(said.splitlines()[0])["signing_us"]
+    node = parts.pop(NODE)
+    return Result(
+        contender.name, window, sum(parts.values()), node, 100 * used[NODE] / window.seconds, parts, said
+    )
+
+
+def line(result: Result) -> str:
+    """One run, in words."""
+    parts = ", ".join(f"{name} {us:.0f}" for name, us in result.parts.items())
+    return (
+        f"{result.name:<26} {result.window.per_s:>8,.0f} valid/s over {result.window.seconds:.1f} s, client "
+        f"{result.client_us:.0f} µs/tx ({parts}), node {result.node_us:.0f} µs/tx, {result.node_percent:.0f} % of a core"
+    )
+
+
+def table(results: dict[str, list[Result]]) -> None:
+    """Medians and the three ratios."""
+    goodput = {name: statistics.median(run.window.per_s for run in runs) for name, runs in results.items()}
+    client = {name: statistics.median(run.client_us for run in runs) for name, runs in results.items()}
+    print(f"{'contender':<26} {'valid/s':>9} {'client µs/tx':>13} {'node µs/tx':>11} {'node % core':>12} {'runs':>5}")
+    for name, runs in results.items():
+        node_us = statistics.median(run.node_us for run in runs)
+        node_percent = statistics.median(run.node_percent for run in runs)
+        print(
+            f"{name:<26} {goodput[name]:>9,.0f} {client[name]:>13,.0f} {node_us:>11,.0f} {node_percent:>12.0f} "
+            f"{len(runs):>5}"
+        )
+    print(f"\nours / flooder, goodput            {goodput['ours'] / goodput['flooder']:.2f}   (target at least 0.90)")
+    others = [name for name in results if name.startswith("caliper")]
+    if others:
+        best = max(others, key=goodput.__getitem__)
+        print(f"ours / best caliper, goodput       {goodput['ours'] / goodput[best]:.2f}   (target at least 6; {best})")
+        print(f"ours / that caliper, client CPU    {client['ours'] / client[best]:.3f}  (target at most 0.100)")
+
+
+if __name__ == "__main__":
+    main()

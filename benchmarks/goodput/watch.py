@@ -1,0 +1,91 @@
+"""Watching a contender from outside: when each block height appears, and what every process of its tree has used.
+
+The same thread watches every contender in the same way and at the same cost (some 2 % of a core).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+
+import psutil
+
+from benchmarks.goodput.chain import Rpc
+from benchmarks.goodput.window import CpuSample
+
+NODE = "node"
+_POLL_S = 0.02
+_SAMPLE_S = 0.25
+_SCAN_EVERY = 4
+
+
+class Watch:
+    """Runs from construction to `stop`. `seen` maps heights to the time of their first sight."""
+
+    def __init__(self, url: str, node: int, client: int) -> None:
+        self.seen: dict[int, int] = {}
+        self.samples: list[CpuSample] = []
+        self._rpc = Rpc(url)
+        self._node = psutil.Process(node)
+        self._client = psutil.Process(client)
+        self._tree: dict[int, tuple[str, psutil.Process]] = {}
+        self._used: dict[int, float] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and close its connection."""
+        self._over.set()
+        self._thread.join()
+        self._rpc.close()
+
+    def _run(self) -> None:
+        head, turn, due = -1, 0, 0.0
+        while not self._over.is_set():
+            height = self._rpc.number("eth_blockNumber")
+            now = time.monotonic_ns()
+            for new in range(head + 1, height + 1):
+                self.seen[new] = now
+            head = max(head, height)
+            if time.monotonic() >= due:
+                self._sample(scan=turn % _SCAN_EVERY == 0)
+                turn += 1
+                due = time.monotonic() + _SAMPLE_S
+            time.sleep(_POLL_S)
+
+    def _sample(self, *, scan: bool) -> None:
+        if scan:
+            self._scan()
+        used: dict[str, float] = defaultdict(float)
+        for pid, (name, process) in self._tree.items():
+            try:
+                times = process.cpu_times()
+                self._used[pid] = times.user + times.system
+            except psutil.Error:
+                pass  # it has ended; what it had used stays counted
+            used[name] += self._used.get(pid, 0.0)
+        self.samples.append(CpuSample(time.monotonic_ns(), dict(used)))
+
+    def _scan(self) -> None:
+        try:
+            found = [self._client, *self._client.children(recursive=True)]
+        except psutil.Error:
+            return  # the contender has ended
+        for process in found:
+            if process.pid not in self._tree:
+                try:
+                    self._tree[process.pid] = (_role(process.cmdline()), process)
+                except psutil.Error:
+                    pass  # it came and went between the two calls
+        self._tree.setdefault(self._node.pid, (NODE, self._node))
+
+
+def _role(command: list[str]) -> str:
+    """A short name from a command line: the module after `-m`, a launch command, or the program."""
+    if "-m" in command[:-1]:
+        return command[command.index("-m") + 1]
+    if "launch" in command[:-1]:
+        return f"caliper {command[command.index('launch') + 1]}"
+    return " ".join(word.rpartition("/")[2] for word in command[:2])
