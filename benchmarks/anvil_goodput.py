@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -84,7 +85,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--in-flight", type=int, default=20_000)
     parser.add_argument("--connections", type=int, default=4, help="of the flooder")
-    parser.add_argument("--rate", type=float, default=0, help="offered by ours; 0: 1.2 times the flooder's first goodput")
+    parser.add_argument(
+        "--rate", type=float, default=0, help="offered by ours; 0: 1.2 times the flooder's first goodput"
+    )
     parser.add_argument("--skip-caliper", action="store_true")
     parser.add_argument("--caliper", nargs="+", metavar="W:CONTROLLER:VALUE", default=CALIPER_RUNS)
     return parser.parse_args()
@@ -124,17 +127,33 @@ def drive(command: Command, network: Network, log: Path) -> tuple[str, Watch]:
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            start_new_session=True,
         )
         watch = Watch(network.endpoint, node, process.pid)
         try:
             said, _ = process.communicate(command.orders, timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired as error:
+            raise SystemExit(f"{command.arguments} did not end in {PATIENCE_S} s:\n{text_of(error.stdout)}\n{log.read_text()}") from error
         finally:
-            process.terminate()
-            process.wait()
+            end_group(process)
             watch.stop()
     if not any(watch.seen):
         raise SystemExit(f"the contender did nothing:\n{said}\n{log.read_text()}")
     return said + log.read_text(), watch
+
+
+def end_group(process: subprocess.Popen[str]) -> None:
+    """Nothing of the contender outlives its run."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # all of it has ended
+    process.wait()
+
+
+def text_of(output: bytes | str | None) -> str:
+    """What a process had printed when time ran out, which Python hands over undecoded."""
+    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
 
 
 def measured(contender: Contender, load: Load, blocks: Sequence[SeenBlock], watch: Watch, said: str) -> Result:
@@ -150,9 +169,7 @@ def measured(contender: Contender, load: Load, blocks: Sequence[SeenBlock], watc
     if contender.name == "flooder":
         parts["signing ahead"] = json.loads(said.splitlines()[0])["signing_us"]
     node = parts.pop(NODE)
-    return Result(
-        contender.name, window, sum(parts.values()), node, 100 * used[NODE] / window.seconds, parts, said
-    )
+    return Result(contender.name, window, sum(parts.values()), node, 100 * used[NODE] / window.seconds, parts, said)
 
 
 def line(result: Result) -> str:

@@ -122,9 +122,7 @@ def main() -> None:
         print(f"{name:22}{cpu_us:7.1f} µs CPU/call {rate:9,.0f} calls/s  endpoint {server:4.0%} of a core")
     print(f"ratio ours / bare {our_run[0] / bare_run[0]:.2f}")
     cpu_us, rate, server = run("ours", max(given.calls // 20, 640), given.lanes, 0.0, batch=50)
-    print(
-        f"{'batches of 50':22}{cpu_us / 50:7.1f} µs CPU/tx   {rate * 50:9,.0f} tx/s     endpoint {server:4.0%}"
-    )
+    print(f"{'batches of 50':22}{cpu_us / 50:7.1f} µs CPU/tx   {rate * 50:9,.0f} tx/s     endpoint {server:4.0%}")
 
 
 if __name__ == "__main__":

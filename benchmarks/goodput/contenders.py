@@ -82,7 +82,9 @@ class Flooder:
             load.in_flight,
             presigned,
         )
-        return Command([sys.executable, "-m", "benchmarks.goodput.flooder"], HERE.parent, {}, json.dumps(asdict(orders)))
+        return Command(
+            [sys.executable, "-m", "benchmarks.goodput.flooder"], HERE.parent, {}, json.dumps(asdict(orders))
+        )
 
 
 @dataclass(slots=True)
@@ -114,7 +116,9 @@ class Ours:
         scenario.write_text(yaml.safe_dump(content))
         arguments = [sys.executable, "bench.py", "run", str(scenario), "--out", str(directory / "results"), "--json"]
         path = os.pathsep.join([str(PLUGIN), str(publish_plugin(directory))])
-        return Command(arguments, HERE.parent, {"PYTHONPATH": path, "BENCH_FUNDING_KEY": network.secrets["funding_key"]})
+        return Command(
+            arguments, HERE.parent, {"PYTHONPATH": path, "BENCH_FUNDING_KEY": network.secrets["funding_key"]}
+        )
 
 
 @dataclass(slots=True)

@@ -119,7 +119,9 @@ def requests(orders: Orders, connection: int) -> Iterator[bytes]:
             payloads.append(adapter.encode(operation, account, sequences[account]).payload)
             sequences[account] += 1
         body = b"[" + b",".join(payloads) + b"]"
-        head = f"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = (
+            f"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
         yield head.encode() + body
     adapter.close()
 

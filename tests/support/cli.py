@@ -25,6 +25,7 @@ class Cli:
 
     directory: Path
     mark: str = field(default_factory=lambda: uuid.uuid4().hex)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def out(self) -> Path:
@@ -33,7 +34,7 @@ class Cli:
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         temporary = self.directory / "tmp"
         temporary.mkdir(exist_ok=True, parents=True)
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "bench.py", *arguments],
             cwd=ROOT,
             env={**os.environ, MARK: self.mark, "TMPDIR": str(temporary), **environment},
@@ -42,16 +43,23 @@ class Cli:
             text=True,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
 
     def run(self, *arguments: str, timeout_s: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, **environment)
-        try:
-            output, errors = process.communicate(timeout=timeout_s)
-        except BaseException:
-            process.kill()
-            process.communicate()
-            raise
+        output, errors = process.communicate(timeout=timeout_s)
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def end(self) -> None:
+        """Nothing of a test outlives it, also when it failed."""
+        for left in self.descendants():
+            left.kill()
+        for process in self.started:
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
+            process.wait()
 
     def descendants(self) -> list[psutil.Process]:
         """Every living process that carries our mark, whoever its parent is by now."""
