@@ -25,6 +25,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -115,45 +116,47 @@ def run(contender: Contender, load: Load) -> Result:
 
 
 def drive(command: Command, network: Network, log: Path) -> tuple[str, Watch]:
-    """Run the contender to its end; returns what it printed."""
+    """Run the contender until it ends or has said its last words; returns what it printed."""
     node = network.nodes[0].pid
     assert node is not None
-    with log.open("wb") as errors:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             command.arguments,
             cwd=command.directory,
             env={**os.environ, **command.environment},
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         )
-        watch = Watch(network.endpoint, node, process.pid)
-        try:
-            said, _ = process.communicate(command.orders, timeout=PATIENCE_S)
-        except subprocess.TimeoutExpired as error:
-            raise SystemExit(f"{command.arguments} did not end in {PATIENCE_S} s:\n{text_of(error.stdout)}\n{log.read_text()}") from error
-        finally:
-            end_group(process)
-            watch.stop()
-    if not any(watch.seen):
-        raise SystemExit(f"the contender did nothing:\n{said}\n{log.read_text()}")
-    return said + log.read_text(), watch
+    watch = Watch(network.endpoint, node, process.pid)
+    try:
+        assert process.stdin is not None
+        with process.stdin:
+            process.stdin.write(command.orders.encode())
+        wait(process, log, command.last_words)
+    finally:
+        end_group(process)
+        watch.stop()
+    return log.read_text(), watch
 
 
-def end_group(process: subprocess.Popen[str]) -> None:
+def wait(process: subprocess.Popen[bytes], log: Path, last_words: str) -> None:
+    """Until it ends; a program that then stays (Caliper's open connections keep it) is known by its last words."""
+    deadline = time.monotonic() + PATIENCE_S
+    while process.poll() is None and not (last_words and last_words in log.read_text()):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{process.args!r} did not end in {PATIENCE_S} s:\n{log.read_text()}")
+        time.sleep(0.2)
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
     """Nothing of the contender outlives its run."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass  # all of it has ended
     process.wait()
-
-
-def text_of(output: bytes | str | None) -> str:
-    """What a process had printed when time ran out, which Python hands over undecoded."""
-    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
 
 
 def measured(contender: Contender, load: Load, blocks: Sequence[SeenBlock], watch: Watch, said: str) -> Result:

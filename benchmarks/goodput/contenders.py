@@ -42,12 +42,13 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A process to start; `orders` go to its standard input."""
+    """A process to start. `orders` go to its standard input; having printed `last_words`, it need not be waited for."""
 
     arguments: Sequence[str]
     directory: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     orders: str = ""
+    last_words: str = ""
 
 
 class Contender(Protocol):
@@ -160,7 +161,7 @@ class Caliper:
         arguments = ["node", "node_modules/@hyperledger/caliper-cli/caliper.js", "launch", "manager"]
         arguments += ["--caliper-workspace", ".", "--caliper-networkconfig", "networkconfig.json"]
         arguments += ["--caliper-benchconfig", "benchmark.yaml", "--caliper-flow-only-test"]
-        return Command(arguments, workspace)
+        return Command(arguments, workspace, last_words="Benchmark finished in")
 
     def _rate_control(self) -> dict[str, Any]:
         if self.controller == "fixed-load":

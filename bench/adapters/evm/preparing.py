@@ -78,7 +78,7 @@ def _funding_signer(text: str | None, options: EvmOptions) -> Signer | None:
             return None
         raise LedgerError(
             "no funding key was given",
-            remedy="pass --key-file (or set BENCH_FUNDING_KEY) with the hexadecimal private key of an account that has money on this chain",
+            remedy="pass --key-file (or set BENCH_FUNDING_KEY) with the hex private key of an account with money",
         )
     try:
         secret = bytes.fromhex(text.strip().removeprefix("0x"))

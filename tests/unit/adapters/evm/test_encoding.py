@@ -3,7 +3,6 @@ from pathlib import Path
 import orjson
 import pytest
 from eth_abi.abi import encode as abi_encode
-from eth_account import Account as EthAccount
 
 from bench.adapters.evm.abi import parse_abi
 from bench.adapters.evm.encoding import Contract, OperationEncoder, request_id
@@ -11,6 +10,7 @@ from bench.adapters.evm.fees import Fees
 from bench.adapters.evm.signing import TransactionCodec, TransactionType, Wallet
 from bench.model.errors import ConfigurationError
 from bench.model.operation import Account, Kind, Operation
+from tests.support.oracle import EthAccount
 
 ROOT = Path(__file__).parents[4]
 ABI = orjson.loads((ROOT / "workloads/smallbank/evm/contract.json").read_bytes())["abi"]
