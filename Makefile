@@ -31,7 +31,7 @@ check: setup
 
 # Compile the workloads' contracts again, byte for byte (needs npm).
 contracts: setup
-	@tools/contracts/build.sh
+	@node tools/contracts/build.mjs
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -132,7 +132,7 @@ class AnvilLedger:
         progress(f"anvil: starting on {_HOST}:{port}")
         process = spawn(command, directory=directory, name=_NODE)
         try:
-            wait_ready(process, lambda: _chain_id(port) == chosen.chain_id, _READY_S, "anvil")
+            wait_ready(process, lambda: _written(keys) and _chain_id(port) == chosen.chain_id, _READY_S, "anvil")
             network = _network(process, program, port, command, chosen, _read_key(keys))
         except BaseException:
             process.stop()
@@ -199,6 +199,15 @@ def _chain_id(port: int) -> int | None:
         return None
     finally:
         connection.close()
+
+
+def _written(path: Path) -> bool:
+    """Whether anvil has finished its list of keys; under load it may answer calls before."""
+    try:
+        json.loads(path.read_text())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _read_key(path: Path) -> str:

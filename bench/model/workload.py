@@ -42,11 +42,14 @@ class StateReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuditInput:
-    """What the record says happened: counts per operation name and outcome label, writes only."""
+    """What the record says happened: counts per operation name and outcome label, writes only. `fillers` were sent
+    beside them, to close gaps in senders' sequences; some of them may have been executed.
+    """
 
     outcomes: Mapping[str, Mapping[str, int]]
     accounts: int
     parameters: Mapping[str, Parameter]
+    fillers: int = 0
 
 
 @dataclass(frozen=True, slots=True)

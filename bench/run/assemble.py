@@ -83,14 +83,14 @@ def phase_spans(request: TrialRequest, facts: TrialFacts) -> tuple[PhaseSpan, ..
     )
 
 
-def audit_input(request: TrialRequest, rows: Rows) -> AuditInput:
+def audit_input(request: TrialRequest, rows: Rows, fillers: int) -> AuditInput:
     """What the record says happened: outcomes of writes per operation."""
     outcomes: dict[str, dict[str, int]] = defaultdict(dict)
     writes = rows[rows["kind"] == 0]
     pairs, counts = np.unique(np.stack([writes["operation"], writes["outcome"]]), axis=1, return_counts=True)
     for (operation, outcome), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
         outcomes[request.workload.operations[operation].name][Outcome(outcome).label] = count
-    return AuditInput(outcomes, request.accounts, request.parameters)
+    return AuditInput(outcomes, request.accounts, request.parameters, fillers)
 
 
 def _incidents(facts: TrialFacts, truncated: int, partial: bool) -> Incidents:

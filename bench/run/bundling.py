@@ -77,10 +77,7 @@ class RunBundle:
 
     def add(self, request: TrialRequest, facts: TrialFacts, made: Assembled) -> None:
         """One finished trial, good or bad."""
-        if facts.network is not None:
-            self._ledger = self._ledger.model_copy(
-                update={"version": facts.network.version, "flags": list(facts.network.flags)}
-            )
+        self._ledger = self._ledger.model_copy(update=_as_it_ran(facts))
         operations = [operation.name for operation in request.workload.operations]
         samples = attribute(facts.samples, made.phases, facts.start_ns) if facts.started else []
         self._writer.add_trial(request.trial, made.rows, operations, made.blocks, samples)
@@ -158,6 +155,28 @@ def _misses(trial: Trial, bound_ms: float) -> bool:
     return known > bound_ms
 
 
+def _as_it_ran(facts: TrialFacts) -> dict[str, object]:
+    """What the running network and the opened adapter say in place of what was declared beforehand."""
+    found: dict[str, object] = {}
+    if facts.finality is not None:
+        found["finality"] = FinalityInfo(name=facts.finality.name, confirmations=facts.finality.confirmations)
+    network = facts.network
+    if network is not None:
+        found |= {"version": network.version, "flags": list(network.flags), "nodes": len(network.nodes)}
+        found["ledger_class"] = _class_of(network.ledger_class)
+    return found
+
+
+def _class_of(declared: LedgerClass) -> ClassInfo:
+    return ClassInfo(
+        fault_model=declared.fault_model,
+        tolerated_faults=declared.tolerated_faults,
+        durability=declared.durability,
+        crypto=declared.crypto,
+        operators=declared.operators,
+    )
+
+
 def _declared(target: str, info: LedgerInfo | None, scenario: Scenario) -> LedgerPart:
     ledger_class: LedgerClass = info.ledger_class if info else UNKNOWN_CLASS
     finality: Finality = info.finality if info else Finality("inclusion")
@@ -167,12 +186,6 @@ def _declared(target: str, info: LedgerInfo | None, scenario: Scenario) -> Ledge
         version=info.version if info else "not ours",
         nodes=info.nodes if info else 1,
         finality=FinalityInfo(name=finality.name, confirmations=finality.confirmations),
-        ledger_class=ClassInfo(
-            fault_model=ledger_class.fault_model,
-            tolerated_faults=ledger_class.tolerated_faults,
-            durability=ledger_class.durability,
-            crypto=ledger_class.crypto,
-            operators=ledger_class.operators,
-        ),
+        ledger_class=_class_of(ledger_class),
         managed=scenario.endpoint is None,
     )

@@ -141,7 +141,7 @@ def _audit(request: TrialRequest, adapter: Adapter, made: Assembled) -> list[Inv
         why = "the workload declares no audit" if workload.audit is None else "the adapter cannot read state"
         return [InvariantPart(name="audit", status="not checked", detail=why)]
     try:
-        found = workload.audit(adapter.state(), audit_input(request, made.rows))
+        found = workload.audit(adapter.state(), audit_input(request, made.rows, made.trial.counts.fillers))
     except BenchError as error:
         return [InvariantPart(name="audit", status="not checked", detail=f"state could not be read: {error.what}")]
     return [InvariantPart.model_validate({"name": i.name, "status": i.status, "detail": i.detail}) for i in found]

@@ -19,7 +19,7 @@ from bench.ledgers.protocol import Ledger
 from bench.load.messages import TrialSpec
 from bench.model.clock import NS_PER_S, monotonic_ns
 from bench.model.errors import BenchError, LedgerError
-from bench.model.ledger import Network
+from bench.model.ledger import Finality, Network
 from bench.model.resources import ResourceSample
 from bench.model.transaction import ErrorClass
 from bench.model.workload import Parameter, Workload
@@ -75,6 +75,7 @@ class TrialFacts:
     network: Network | None = None
     disclosed: Mapping[str, Any] = field(default_factory=dict)
     capabilities: frozenset[str] = frozenset()
+    finality: Finality | None = None
     started: bool = False
     start_ns: int = 0
     setup_ns: int = 0
@@ -168,10 +169,10 @@ class TrialRunner:
             f"{plan.ledger_name}: preparing {plan.accounts} accounts and the {plan.workload.name} workload"
         )
         adapter.open(endpoint)
-        self._facts.capabilities = adapter.capabilities
         known = {**plan.secrets, **(self._network.secrets if self._network else {})}
         setup = Setup(plan.workload, plan.parameters, plan.accounts, plan.planned, plan.seed, known)
         fixture = adapter.prepare(setup)
+        self._facts.capabilities, self._facts.finality = adapter.capabilities, adapter.finality
         self._facts.disclosed = fixture.disclosed
         return fixture
 
