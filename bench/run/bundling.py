@@ -160,6 +160,9 @@ def _as_it_ran(facts: TrialFacts) -> dict[str, object]:
     found: dict[str, object] = {}
     if facts.finality is not None:
         found["finality"] = FinalityInfo(name=facts.finality.name, confirmations=facts.finality.confirmations)
+    client = facts.disclosed.get("client")
+    if isinstance(client, str):
+        found["version"] = client
     network = facts.network
     if network is not None:
         found |= {"version": network.version, "flags": list(network.flags), "nodes": len(network.nodes)}

@@ -59,7 +59,7 @@ def read_blocks(url: str, seen: Mapping[int, int]) -> list[SeenBlock]:
         for height in sorted(seen):
             traces = [trace for trace in rpc.call("trace_block", hex(height)) if trace["traceAddress"] == []]
             contract = contract or _deployed(traces)
-            valid = [trace for trace in traces if contract and _is_valid_call(trace, contract)]
+            valid = [trace for trace in traces if contract and is_valid_call(trace, contract)]
             if valid and rpc.call("eth_getTransactionReceipt", valid[0]["transactionHash"])["status"] != "0x1":
                 raise RuntimeError(f"receipt and trace disagree about {valid[0]['transactionHash']}")
             blocks.append(SeenBlock(height, seen[height], len(valid)))
@@ -73,10 +73,10 @@ def _deployed(traces: list[dict[str, Any]]) -> str:
     return next((str(trace["result"]["address"]) for trace in traces if trace["type"] == "create"), "")
 
 
-def _is_valid_call(trace: dict[str, Any], contract: str) -> bool:
+def is_valid_call(trace: dict[str, Any], contract: str) -> bool:
     """Whether a transaction is the call, and succeeded."""
     action = trace["action"]
-    return action.get("to") == contract and action["input"].startswith(SELECTOR) and not trace.get("error")
+    return action.get("to") == contract and str(action.get("input")).startswith(SELECTOR) and not trace.get("error")
 
 
 def _check_money(rpc: Rpc, contract: str, calls: int) -> None:

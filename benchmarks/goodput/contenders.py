@@ -54,8 +54,13 @@ class Command:
 class Contender(Protocol):
     """One load generator. `ahead` names the process whose CPU counts from its birth, because it signs ahead."""
 
-    name: str
-    ahead: str
+    @property
+    def name(self) -> str:
+        """A row of the table."""
+
+    @property
+    def ahead(self) -> str:
+        """As `Watch` names processes; empty when there is none."""
 
     def prepare(self, network: Network, directory: Path, load: Load) -> Command:
         """Put on the chain what its process expects there."""
@@ -69,7 +74,7 @@ class Flooder:
     name: str = "flooder"
     ahead: str = ""
 
-    def prepare(self, network: Network, directory: Path, load: Load) -> Command:
+    def prepare(self, network: Network, directory: Path, load: Load) -> Command:  # noqa: ARG002
         """Contract, customers and accounts are made by our adapter."""
         presigned = int(load.seconds * _PRESIGNED_PER_S)
         fixture, customers = prepared(network, presigned)
@@ -155,7 +160,7 @@ class Caliper:
         (workspace / "networkconfig.json").write_text(json.dumps(chain))
         plan = yaml.safe_load((workspace / "benchmark.yaml").read_text())
         plan["test"]["workers"]["number"] = self.workers
-        plan["test"]["rounds"][0] |= {"txDuration": load.seconds, "rateControl": self._rate_control()}
+        plan["test"]["rounds"][0] |= {"txDuration": load.seconds, "rateControl": self.rate_control()}
         plan["test"]["rounds"][0]["workload"]["arguments"]["customers"] = customers
         (workspace / "benchmark.yaml").write_text(yaml.safe_dump(plan))
         arguments = ["node", "node_modules/@hyperledger/caliper-cli/caliper.js", "launch", "manager"]
@@ -163,7 +168,8 @@ class Caliper:
         arguments += ["--caliper-benchconfig", "benchmark.yaml", "--caliper-flow-only-test"]
         return Command(arguments, workspace, last_words="Benchmark finished in")
 
-    def _rate_control(self) -> dict[str, Any]:
+    def rate_control(self) -> dict[str, Any]:
+        """The `rateControl` mapping of its round."""
         if self.controller == "fixed-load":
             return {"type": "fixed-load", "opts": {"transactionLoad": self.value, "startTps": self.value}}
         return {"type": "fixed-rate", "opts": {"tps": self.value}}

@@ -15,13 +15,16 @@ from benchmarks.goodput.chain import Rpc
 from benchmarks.goodput.window import CpuSample
 
 NODE = "node"
+MACHINE = "machine"
 _POLL_S = 0.02
 _SAMPLE_S = 0.25
 _SCAN_EVERY = 4
 
 
 class Watch:
-    """Runs from construction to `stop`. `seen` maps heights to the time of their first sight."""
+    """Runs from construction to `stop`. `seen` maps heights to the time of their first sight; `samples` hold the
+    client's processes by role, the NODE, and the whole MACHINE.
+    """
 
     def __init__(self, url: str, node: int, client: int) -> None:
         self.seen: dict[int, int] = {}
@@ -66,6 +69,8 @@ class Watch:
             except psutil.Error:
                 pass  # it has ended; what it had used stays counted
             used[name] += self._used.get(pid, 0.0)
+        machine = psutil.cpu_times()
+        used[MACHINE] = sum(machine) - machine.idle - getattr(machine, "iowait", 0.0) - getattr(machine, "guest", 0.0)
         self.samples.append(CpuSample(time.monotonic_ns(), dict(used)))
 
     def _scan(self) -> None:
