@@ -71,9 +71,11 @@ def load_chart(name: str, series: Timeline, phases: Sequence[PhaseSpan]) -> Char
 def in_flight_chart(name: str, series: Timeline, phases: Sequence[PhaseSpan]) -> Chart:
     """How many transactions were sent and not yet final or refused."""
     steps = series.in_flight
-    peak = int(steps.values.max(initial=0))
-    left = int(steps.values[-1]) if len(steps.values) else 0
-    alternative = f"Transactions under way: at most {fmt.count(peak)}, {fmt.count(left)} at the end."
+    peak = round(float(steps.values.max(initial=0)))
+    left = round(float(steps.values[-1])) if len(steps.values) else 0
+    alternative = (
+        f"Transactions under way: at most {fmt.count(peak)} on average, {fmt.count(left)} in the last interval."
+    )
     with drawing(name, height=200) as canvas:
         axis = canvas.axes[0]
         axis.stairs(steps.values, steps.edges_s, fill=True, color=SERIES[0], alpha=0.3)
@@ -85,7 +87,7 @@ def in_flight_chart(name: str, series: Timeline, phases: Sequence[PhaseSpan]) ->
         svg = canvas.svg(alternative)
     return Chart(
         title="Transactions under way",
-        unit=f"sent and not yet final, at the end of each interval · {SECONDS}",
+        unit=f"sent and not yet final, mean of each interval · {SECONDS}",
         reading="A level line is a ledger in balance. A line that climbs while load is offered means that it takes in "
         "more than it finishes, and waiting times will climb with it.",
         alternative=alternative,

@@ -75,7 +75,9 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Rates per second by the time of each event, and how many were under way at the end of each bin."""
+    """Rates per second by the time of each event, and how many were under way in each bin, on average over its time:
+    a count at the bins' ends would depend on how they lie to the blocks.
+    """
 
     offered: Steps
     submitted: Steps
@@ -122,14 +124,14 @@ def timeline(writes: Writes, end_s: float) -> Timeline:
     """Event rates over [0, end]. Finalizations that come in blocks are spread over the time since the block before."""
     edges = bin_edges(end_s)
     resolved = np.maximum(writes.finalized, _failed_at(writes))
-    entered = _cumulative(writes.submitted, edges)
-    refused = _cumulative(writes.submitted[writes.outcome == Outcome.REJECTED], edges)
+    under_way = writes.outcome != Outcome.REJECTED
+    waiting = _waited(writes.submitted[under_way], edges) - _waited(resolved[under_way], edges)
     return Timeline(
         offered=_rate(writes.intended, edges),
         submitted=_rate(writes.submitted, edges),
         accepted=_rate(writes.accepted, edges),
         finalized=_block_rate(writes.finalized, edges),
-        in_flight=Steps(edges, (entered - refused - _cumulative(resolved, edges)).astype(float)),
+        in_flight=Steps(edges, np.maximum(waiting, 0.0) / np.diff(edges)),
     )
 
 
@@ -189,9 +191,12 @@ def _failed_at(writes: Writes) -> Ns:
     return np.where(failed, writes.committed, -1)
 
 
-def _cumulative(stamps: Ns, edges: Floats) -> Ns:
-    ordered = np.sort(stamps[stamps >= 0])
-    return np.searchsorted(ordered, edges[1:] * NS_PER_S, side="left")
+def _waited(stamps: Ns, edges: Floats) -> Floats:
+    """Per bin, the seconds that lie in it and after each of the stamps, summed over the stamps."""
+    ordered = np.sort(stamps[stamps >= 0]) / NS_PER_S
+    sums = np.concatenate(([0.0], np.cumsum(ordered)))
+    before = np.searchsorted(ordered, edges)
+    return np.diff(before * edges - sums[before])
 
 
 def _rate(stamps: Ns, edges: Floats) -> Steps:

@@ -36,8 +36,8 @@ def test_rates_of_a_steady_run() -> None:
     assert series.offered.values.tolist() == [200.0] * 10
     assert series.finalized.edges_s.tolist() == [float(second) for second in range(11)]
     assert series.finalized.values.tolist() == [200.0] * 10
-    # at the end of each second its own transactions but the last ones are open, and nothing older
-    assert series.in_flight.values.tolist() == [200.0] * 10
+    # Little's law: 200 per second, each under way for half a second on average
+    assert series.in_flight.values == pytest.approx([100.0] * 10, abs=0.5)
 
 
 def test_a_block_cut_by_a_bin_edge_makes_no_spike() -> None:
@@ -59,7 +59,9 @@ def test_rejected_and_failed_are_not_under_way() -> None:
         finalized=stamps(None, None, None, None),
         outcome=np.array([Outcome.REJECTED, Outcome.FAILED, Outcome.UNRESOLVED, Outcome.DROPPED], np.uint8),
     )
-    assert timeline(writes, 1.0).in_flight.values[-1] == 1
+    in_flight = timeline(writes, 1.0).in_flight.values
+    assert in_flight[-1] == pytest.approx(1)  # the unresolved one, to the end
+    assert in_flight[0] == pytest.approx((2 + (200 - 1)) / 200, abs=0.01)  # of its 200 ms, and the failed one's 2 ms
 
 
 def test_bands_count_the_latency_from_the_intended_time() -> None:
@@ -119,4 +121,5 @@ def test_no_event_is_lost_in_the_bins(pairs: list[tuple[int, int]]) -> None:
     series = timeline(Writes(intended, intended, intended, final, final, outcome), 20.0)
     for steps in (series.offered, series.finalized):
         assert (steps.values * np.diff(steps.edges_s)).sum() == pytest.approx(len(pairs))
-    assert series.in_flight.values[-1] == 0
+    open_s = sum(length for _, length in pairs) / S
+    assert (series.in_flight.values * np.diff(series.in_flight.edges_s)).sum() == pytest.approx(open_s, abs=1e-6)
