@@ -79,8 +79,8 @@ def main() -> None:
             result = run(contender, load)
             results[contender.name].append(result)
             print(line(result), flush=True)
-            if contender.name == "flooder" and not ours.rate:
-                ours.rate = round(OVERLOAD * result.window.per_s, -2)
+            if contender.name == "flooder" and not options.rate:
+                ours.rate = max(ours.rate, round(OVERLOAD * result.window.per_s, -2))
     print()
     table(results)
 
@@ -94,7 +94,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--in-flight", type=int, default=20_000)
     parser.add_argument("--connections", type=int, default=4, help="of the flooder")
     parser.add_argument(
-        "--rate", type=float, default=0, help="offered by ours; 0: 1.1 times the flooder's first goodput"
+        "--rate", type=float, default=0, help="offered by ours; 0: 1.1 times the flooder's best goodput"
     )
     parser.add_argument("--skip-caliper", action="store_true")
     parser.add_argument("--caliper", nargs="+", metavar="W:CONTROLLER:VALUE", default=CALIPER_RUNS)

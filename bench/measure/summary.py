@@ -13,8 +13,11 @@ from bench.measure.verdict import Evidence, judge
 from bench.model.clock import NS_PER_S
 from bench.model.operation import Kind
 from bench.model.phase import Outcome
-from bench.model.result import BlocksPart, OperationPart, PhasePart, Reads, Trial
+from bench.model.result import BlocksPart, OperationPart, PhasePart, Rates, Reads, Trial
 from bench.model.transaction import ErrorClass
+
+CARRIED_OVER = 1.05
+"""How far goodput may exceed the offered load before the report says why."""
 
 
 def summarise(trial: TrialInput) -> Trial:
@@ -49,7 +52,18 @@ def summarise(trial: TrialInput) -> Trial:
         partial=trial.incidents.partial,
         fresh_ledger=trial.fresh_ledger,
         seed=trial.seed,
-        notes=[note for note in (rate_note, *judgement.notes) if note],
+        notes=[note for note in (rate_note, _carried_over(rate), *judgement.notes) if note],
+    )
+
+
+def _carried_over(rate: Rates) -> str:
+    """Goodput counts by time of finality, so work due in the warm-up may be in it; small excesses are chance."""
+    came = rate.goodput_per_s + rate.expected_refusals_per_s
+    if came <= rate.offered_per_s * CARRIED_OVER:
+        return ""
+    return (
+        f"{came:,.0f}/s came through and {rate.offered_per_s:,.0f}/s were offered: the rest was due in the warm-up and "
+        "finished late; read goodput here as the rate at which a backlog was worked off"
     )
 
 

@@ -65,6 +65,7 @@ def assemble(request: TrialRequest, facts: TrialFacts, limits: Limits) -> Assemb
             limits=limits,
             incidents=_incidents(facts, spool.truncated_bytes, partial),
             fillers=facts.fillers,
+            unmatched_commits=_foreign(blocks, facts.fillers),
             fresh_ledger=request.ledger is not None,
         )
     )
@@ -131,6 +132,12 @@ def _statuses(path: Path) -> Iterator[tuple[int, bytes]]:
         offset += STATUS_HEAD.size
         yield ordinal, data[offset : offset + count]
         offset += count
+
+
+def _foreign(blocks: Blocks, fillers: int) -> int:
+    """Transactions in blocks seen after the start that nobody here sent."""
+    seen = blocks[(blocks["orphaned"] == 0) & (blocks["observed_ns"] >= 0)]
+    return max(0, int(seen["transactions"].sum()) - int(seen["own"].sum()) - fillers)
 
 
 def _own(rows: Rows, blocks: Blocks) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -146,3 +146,11 @@ def test_phases_are_in_seconds():
     assert [(part.phase, part.start_s, part.end_s) for part in phases] == [
         ("warm_up", 0, 1), ("measure", 1, 11), ("drain", 11, 20),
     ]  # fmt: skip
+
+
+def test_goodput_above_the_offered_load_is_explained():
+    late = [write(100 + number, committed=1_500 + 10 * number) for number in range(300)]
+    made = summarise(trial_input([*late, *plain(20)], chain(STAMPS)))
+    assert made.rates.goodput_per_s > 1.05 * made.rates.offered_per_s
+    assert any("due in the warm-up" in note for note in made.notes)
+    assert not any("due in the warm-up" in note for note in summarise(trial_input(plain(100), chain(STAMPS))).notes)
