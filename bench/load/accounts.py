@@ -71,6 +71,14 @@ class SenderState:
             self.above.remove(self.base)
             self.base += 1
 
+    def give_back(self, number: int) -> None:
+        """The ledger does not have this number after all."""
+        if number < self.base:
+            self.above.update(range(number + 1, self.base))
+            self.base = number
+        else:
+            self.above.discard(number)
+
     def holes(self) -> list[int]:
         """Numbers that keep accepted transactions from being executed."""
         return [number for number in range(self.base, max(self.above, default=-1)) if number not in self.above]
@@ -134,6 +142,12 @@ class Accounts:
             state.ask_ledger = True
         if error_class in _BACK_OFF:
             state.backoff_s = min(LAST_BACKOFF_S, max(FIRST_BACKOFF_S, 2 * state.backoff_s))
+        self._break(pending.sender, state)
+
+    def given_back(self, pending: Pending) -> None:
+        """An unanswered send turned out to be refused: its number is a hole after all."""
+        state = self._states[pending.sender]
+        state.give_back(pending.sequence)
         self._break(pending.sender, state)
 
     def signed_again(self, pending: Pending) -> bool:

@@ -39,6 +39,7 @@ class Engine:
         self.lanes = 0
         self.stopped = False
         self.start_ns = 0
+        self.fault = ""
         self._spec = spec
         self._worker = worker
         self._adapter = adapter
@@ -96,6 +97,13 @@ class Engine:
         """Submit until the plan is exhausted; one connection's worth of concurrency."""
         self.lanes += 1
         self._started.wait()
+        try:
+            self._work()
+        except Exception as error:  # the edge of a greenlet, which nobody joins: the worker must hear of it
+            self.fault = self.fault or f"a lane failed: {error!r}"
+            raise
+
+    def _work(self) -> None:
         leading = self._leading
         submit = self._adapter.submit
         submitted = self.recorder.submitted
@@ -231,6 +239,8 @@ class Engine:
                 case Refusal(error_class=error_class) if error_class is not ErrorClass.UNREACHABLE:
                     if pending.tx_id in self.recorder.open:
                         self.recorder.rejected(pending, error_class, reply.message)
+                        if self._accounts is not None:
+                            self._accounts.given_back(pending)
                     return
                 case _:
                     continue

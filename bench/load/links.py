@@ -144,7 +144,7 @@ def _connect(path: Path) -> socket.socket:
         except OSError as error:
             connection.close()
             if gevent.get_hub().loop.now() > deadline:
-                raise HarnessError("the observer does not answer", remedy="see the trial's log for why") from error
+                raise HarnessError("the observer does not answer") from error
             gevent.sleep(0.05)
         else:
             return connection

@@ -87,6 +87,7 @@ class Recorder:
         )
         self.per_operation = [[0] * (len(LATENCY_BUCKETS_NS) + 1) for _ in range(operations)]
         self.open: dict[bytes, Pending] = {}
+        self._unheard: dict[bytes, Pending] = {}  # final before their answer came
         self._worker = worker
         self._confirmations = confirmations
         self._rows = bytearray()
@@ -122,7 +123,7 @@ class Recorder:
         counters.accept_sum_ns += latency
         counters.accept_buckets[bisect_left(LATENCY_BUCKETS_NS, latency)] += 1
         if pending.finalized >= 0:
-            self._row(pending, Outcome.FINALIZED, ErrorClass.NONE)
+            self._heard(pending)
 
     def unanswered(self, pending: Pending, message: str) -> None:
         """Sent, and no answer came: the ledger will tell."""
@@ -132,7 +133,7 @@ class Recorder:
         self.counters.accepted += 1
         self._example(ErrorClass.NO_ANSWER, message)
         if pending.finalized >= 0:
-            self._row(pending, Outcome.FINALIZED, ErrorClass.NONE)
+            self._heard(pending)
 
     def block(self, frame: list[Any], start_ns: int) -> None:
         """A block was observed: match its ids with what is open."""
@@ -219,6 +220,8 @@ class Recorder:
             for pending in own:
                 self._row(pending, Outcome.COMMITTED, ErrorClass.NONE)
         self._unfinal.clear()
+        for pending in list(self._unheard.values()):
+            self._heard(pending)
         for pending in self.open.values():
             cause = ErrorClass.NO_ANSWER if pending.unanswered else ErrorClass.NOT_INCLUDED
             self._count(cause)
@@ -270,6 +273,12 @@ class Recorder:
             counters.finalized += 1
             if pending.accepted >= 0 or pending.unanswered:
                 self._row(pending, Outcome.FINALIZED, ErrorClass.NONE)
+            else:
+                self._unheard[pending.tx_id] = pending
+
+    def _heard(self, pending: Pending) -> None:
+        self._unheard.pop(pending.tx_id, None)
+        self._row(pending, Outcome.FINALIZED, ErrorClass.NONE)
 
     def _observe(self, operation: int, latency: int) -> None:
         self.per_operation[operation][bisect_left(LATENCY_BUCKETS_NS, latency)] += 1

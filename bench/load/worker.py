@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import argparse
 import gc
-import hashlib
 import logging
 import os
+import shutil
 import signal
-import socket
 import sys
 import tempfile
 import traceback
@@ -37,8 +36,8 @@ from bench.load.recorder import Recorder
 from bench.load.user import LedgerUser
 from bench.load.view import LocustView
 from bench.load.watch import BlockLog
-from bench.model.clock import NS_PER_S, monotonic_ns
-from bench.model.errors import BenchError
+from bench.model.clock import NS_PER_S, clock_domain, monotonic_ns
+from bench.model.errors import BenchError, HarnessError, LedgerError
 from bench.model.transaction import ErrorClass
 from bench.model.version import __version__
 
@@ -46,6 +45,8 @@ SNAPSHOT_S = 1.0
 SETTLE_S = 180.0
 FILL_DEADLINE_S = 60.0
 CONNECT_TRIES = 12  # of 5 s each
+COLLECT_NS = 60 * NS_PER_S
+_OF_BLOCKS = ("block", "settled", "orphaned")
 NO_MASTER = 3
 
 
@@ -66,13 +67,14 @@ class Trial:
         LedgerUser.engine = self.engine
         self._view = LocustView(stats, names)
         self._blocks = BlockLog() if self._owner else None
+        self._early: list[list[Any]] = []
         self._observed = gevent.event.Event()
         self._observer_failed = ""
-        socket_path = Path(tempfile.gettempdir()) / f"bench-{self.spec.token}" / "observer.sock"
-        self._observer_process = self._start_observer(socket_path) if self._owner else None
+        self._socket_path = Path(tempfile.gettempdir()) / f"bench-{self.spec.token}" / "observer.sock"
+        self._observer_process = self._start_observer(self._socket_path) if self._owner else None
         self.encoder = EncoderLink(self.spec, self.index, self.engine.feed, self.engine.feed_again)
         self.engine.attach(self.encoder)
-        self._observer = ObserverLink(socket_path, self._on_frame)
+        self._observer = ObserverLink(self._socket_path, self._on_frame)
         self._ticking: gevent.Greenlet | None = None
 
     def _start_observer(self, path: Path) -> Any:
@@ -81,7 +83,9 @@ class Trial:
     def make_ready(self) -> dict[str, int]:
         """Wait until the observer follows and the buffer is full; returns the process ids to be watched."""
         if not self._observed.wait(FILL_DEADLINE_S):
-            raise BenchError("the observer did not find the ledger's head in time", remedy="see the trial's log")
+            raise LedgerError(
+                "the observer did not find the ledger's head in time", remedy="check that the node makes blocks"
+            )
         deadline = monotonic_ns() + int(FILL_DEADLINE_S * NS_PER_S)
         while self.engine.buffered < self.spec.buffer and self.encoder.planned is None:
             self._check()
@@ -99,9 +103,9 @@ class Trial:
 
     def _check(self) -> None:
         if self.encoder.broken:
-            raise BenchError(self.encoder.broken, remedy="see the trial's log for its traceback")
+            raise HarnessError(self.encoder.broken)
         if self._observer_failed:
-            raise BenchError(f"observer: {self._observer_failed}", remedy="see the trial's log")
+            raise LedgerError(f"observer: {self._observer_failed}")
 
     def start(self, delay_ns: int) -> None:
         """Ask the observer for the host's start signal; `_on_frame` hears it."""
@@ -140,10 +144,14 @@ class Trial:
         if self._observer_process is not None:
             self._observer_process.kill()
             self._observer_process.wait()
+            shutil.rmtree(self._socket_path.parent, ignore_errors=True)
         self.adapter.close()
 
     def _on_frame(self, frame: list[Any]) -> None:
         engine = self.engine
+        if not engine.start_ns and frame[0] in _OF_BLOCKS:
+            self._early.append(frame)  # its time since the start signal is not known yet
+            return
         match frame[0]:
             case "block":
                 self.recorder.block(frame, engine.start_ns)
@@ -161,7 +169,10 @@ class Trial:
                 self._observed.set()
             case "start":
                 engine.begin(frame[1])
-                self._say(Say.STARTED, {"start_ns": frame[1], "host": host_id()})
+                early, self._early = self._early, []
+                for held in early:
+                    self._on_frame(held)
+                self._say(Say.STARTED, {"start_ns": frame[1], "host": clock_domain()})
                 gevent.spawn(guarded, self._runner, self.run)
             case "failed":
                 self._observer_failed = frame[1]
@@ -169,12 +180,17 @@ class Trial:
                 self._say(Say.FAILED, {"what": f"observer: {frame[1]}", "stage": "observer"})
 
     def _tick(self) -> None:
+        collect_at = monotonic_ns() + COLLECT_NS
         while True:
             gevent.sleep(SNAPSHOT_S)
             self._ship()
             self._view.update(self.recorder)
-            if self.encoder.broken:
-                self._say(Say.FAILED, {"what": self.encoder.broken, "stage": "encoder"})
+            for what in (self.encoder.broken, self.engine.fault):
+                if what:
+                    self._say(Say.FAILED, {"what": what, "stage": "internal"})
+            if monotonic_ns() > collect_at:
+                gc.collect(1)  # cycles of exceptions; the automatic collector is off for the sake of submit lag
+                collect_at += COLLECT_NS
 
     def _ship(self) -> None:
         counters = self.recorder.counters
@@ -185,7 +201,7 @@ class Trial:
         if rows := self.recorder.take_rows():
             self._say(Say.ROWS, {"rows": rows})
         if self._blocks is not None and (blocks := self._blocks.take()):
-            self._say(Say.BLOCKS, {"host": host_id(), **blocks})
+            self._say(Say.BLOCKS, {"host": clock_domain(), **blocks})
         self._say(Say.SNAPSHOT, asdict(counters))
         counters.submit_lag_max_ns = 0
 
@@ -206,7 +222,7 @@ class Worker:
             (Say.FINISH, self._finish),
         ):
             self.runner.register_message(message, listener, concurrent=True)
-        self.runner.send_message(Say.HELLO, {"host": host_id(), "pid": os.getpid(), "version": __version__})
+        self.runner.send_message(Say.HELLO, {"host": clock_domain(), "pid": os.getpid(), "version": __version__})
 
     def _plan(self, environment: Environment, msg: Any) -> None:
         def work() -> None:
@@ -229,13 +245,6 @@ class Worker:
         """Stop what the present trial started."""
         if self._trial is not None:
             self._trial.close()
-
-
-def host_id() -> str:
-    """Names the host whose monotonic clock stamps were taken from; says nothing else about it."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    text = boot.read_text() if boot.exists() else socket.gethostname()
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def guarded(runner: Any, work: Callable[[], None]) -> None:

@@ -35,6 +35,7 @@ from bench.run.trial import TrialFacts, TrialRequest
 from bench.scenario.loader import load_sha256, resolved_yaml, scenario_sha256
 from bench.scenario.schema import Scenario
 
+LOG_LINES = 40
 UNKNOWN_CLASS = LedgerClass("not declared", 0, "not declared", "not declared", "not ours")
 
 
@@ -89,6 +90,13 @@ class RunBundle:
             self._say(request.trial, "failure", facts.end_ns or None, str(facts.failure), {})
         self._trials.append(made.trial)
         self._write_result(partial=True)
+
+    def keep_logs(self, trial: int, directory: Path) -> None:
+        """The ends of a failed trial's logs, as events: its working directory goes."""
+        for log in sorted(directory.rglob("*.log")):
+            tail = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+            if tail:
+                self._say(trial, "log", None, "\n".join(tail), {"name": log.stem})
 
     def close(self, write_report: Callable[[Path], object], *, partial: bool) -> Path:
         """Write the final result, let the reports be written beside it, and seal the directory."""

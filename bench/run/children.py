@@ -22,6 +22,7 @@ from bench.model.errors import BenchError, HarnessError, LedgerError
 Event = Mapping[str, Any]
 GRACE_S = 5.0
 START_DEADLINE_S = 60.0
+REPORT = "a fault of the harness: please report it with this message"
 _UNPATCHED = "LOCUST_SKIP_MONKEY_PATCH"  # for processes that must not run under gevent; these must
 REMOTE_DEADLINE_S = 300.0
 
@@ -69,7 +70,7 @@ class LoadProcesses:
             self._check_alive()
             return None
         if event["event"] == "failed":
-            raise fault(event)
+            raise fault(event, self.log_tail())
         if event["event"] == "closed":
             raise self._died("the load master ended")
         return event
@@ -148,11 +149,11 @@ class LoadProcesses:
         )
 
 
-def fault(event: Event) -> BenchError:
-    """The error a `failed` event stands for."""
+def fault(event: Event, log: str) -> BenchError:
+    """The error a `failed` event stands for; a fault of ours carries the end of the load processes' `log`."""
     what, stage = event["what"], event["stage"]
     if stage == "disk":
         return HarnessError(what, remedy="free space where results are written, or choose another --out")
     if stage in ("LedgerError", "WireError", "observer"):
         return LedgerError(what)
-    return HarnessError(what, remedy="see the trial's log")
+    return HarnessError(f"{what}; the end of the log:\n{log}" if log else what, remedy=REPORT)

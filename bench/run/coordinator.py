@@ -42,7 +42,6 @@ class RunOptions:
     command: Sequence[str]
     write_report: Callable[[Path], object]
     key_file: Path | None = None
-    keep_logs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def run(scenario: Scenario, options: RunOptions, listener: RunListener) -> RunOu
             if interrupted() or target.failed is not None:
                 continue
             request = _request(scenario, workload, parameters, target, trial, options)
-            facts = _one_trial(request, target, scenario, listener, interrupted, options)
+            facts = _one_trial(request, target, scenario, listener, interrupted)
             if facts.failure is not None:
                 target.failed = facts.failure
                 problems.append(f"{target.name}, trial {trial}: {facts.failure}")
@@ -108,7 +107,6 @@ def _one_trial(
     scenario: Scenario,
     listener: RunListener,
     interrupted: Callable[[], bool],
-    options: RunOptions,
 ) -> TrialFacts:
     limits = Limits(scenario.limits.submit_lag_p99_ns, scenario.limits.worker_cpu_percent, scenario.limits.sent_share)
     work = Path(tempfile.mkdtemp(prefix="bench-trial-"))
@@ -124,6 +122,8 @@ def _one_trial(
             return facts
         made = assembled[0] if assembled else assemble(request, facts, limits)
         target.bundle.add(request, facts, made)
+        if facts.failure is not None:
+            target.bundle.keep_logs(request.trial, work)
         reasons = "; ".join(made.trial.verdict.reasons)
         listener.step(
             f"{target.name}: trial {request.trial} of {request.trials} {made.trial.verdict.status}, "
@@ -131,8 +131,7 @@ def _one_trial(
         )
         return facts
     finally:
-        if not options.keep_logs:
-            shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _audit(request: TrialRequest, adapter: Adapter, made: Assembled) -> list[InvariantPart]:

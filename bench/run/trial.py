@@ -7,7 +7,7 @@ went wrong leaves as much as one that went well.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,19 @@ import psutil
 from bench.adapters.protocol import Adapter, Endpoint, Fixture, Setup
 from bench.ledgers.protocol import Ledger
 from bench.load.messages import TrialSpec
-from bench.model.clock import NS_PER_S, monotonic_ns
-from bench.model.errors import BenchError, LedgerError
+from bench.model.clock import NS_PER_S, clock_domain, monotonic_ns
+from bench.model.errors import BenchError, HarnessError, LedgerError
 from bench.model.ledger import Finality, Network
 from bench.model.resources import ResourceSample
 from bench.model.transaction import ErrorClass
 from bench.model.workload import Parameter, Workload
 from bench.monitors.processes import ProcessMonitor
-from bench.run.children import LoadProcesses
+from bench.run.children import REPORT, LoadProcesses
 from bench.run.events import RunListener
 from bench.run.live import LiveCounts
 
 READY_DEADLINE_S = 180.0
+START_DEADLINE_S = 30.0
 FINISH_DEADLINE_S = 60.0
 SETTLE_DEADLINE_S = 200.0
 BUFFER_S = 10
@@ -212,8 +213,16 @@ class TrialRunner:
             self._monitor.add(name, "harness", pid)
         self._monitor.start()
         load.tell("start")
-        self._facts.start_ns = self._live.start_ns = load.wait("started", 30.0, self._tick)["start_ns"]
+        self._facts.start_ns = self._live.start_ns = self._own_start(load, ready["hosts"])
         self._facts.started = True
+
+    def _own_start(self, load: LoadProcesses, hosts: Sequence[str]) -> int:
+        """The start signal on this host's clock; when all workers are elsewhere, the moment the first one is heard."""
+        here = clock_domain()
+        while (started := load.wait("started", START_DEADLINE_S, self._tick))["host"] != here:
+            if here not in hosts:
+                return monotonic_ns()
+        return int(started["start_ns"])
 
     def _measure(self, load: LoadProcesses) -> None:
         """Watch until everything is drained and settled."""
@@ -236,9 +245,9 @@ class TrialRunner:
                     return
                 case {"event": "worker_lost", "worker": worker}:
                     self._facts.worker_died = True
-                    raise BenchError(f"worker {worker} died", remedy="see the trial's log; was it killed for memory?")
+                    raise HarnessError(f"worker {worker} died", remedy="was it killed for memory? see the host's log")
         if not drained:
-            raise BenchError("the workers did not report the end of the drain", remedy="see the trial's log")
+            raise HarnessError("the workers did not report the end of the drain", remedy=REPORT)
 
     def _finish(self, load: LoadProcesses, cause: ErrorClass) -> None:
         load.tell("finish", cause=int(cause))

@@ -170,3 +170,13 @@ def test_included_but_not_final_at_the_end_stays_committed():
     (row,) = rows(recorder)
     assert row["outcome"] == Outcome.COMMITTED
     assert row["finalized_ns"] == -1
+
+
+def test_final_and_never_answered_is_not_lost_at_the_end():
+    recorder = Recorder(0, 1, 0)
+    one = pending(1)
+    recorder.submitted(one, 1)
+    recorder.block(block(0, 1, 10, [identity(1)]), 0)
+    recorder.close_open()
+    (row,) = rows(recorder)
+    assert (row["outcome"], row["accepted_ns"], row["finalized_ns"]) == (Outcome.FINALIZED, -1, 10)
