@@ -8,7 +8,10 @@ send is answered, then let the encoder number anew from the holes upwards and si
 never rewound below the ledger's own.
 
 A *drop* (in-flight bound) leaves a signed transaction without its turn. It is carried over and takes the sender's next
-turn, so nothing is signed again; only when too many are carried does the account get numbered anew.
+turn, so the sequence stays whole and nothing is signed again. When many are carried, the encoder is asked to leave as
+many
+of the sender's next items unsigned; those are then filled from what is carried. What is carried is so bounded by what
+is buffered, however long the overload lasts.
 
 Without account sequencing none of this is used.
 """
@@ -25,6 +28,7 @@ from bench.adapters.protocol import Adapter, Sequenced
 from bench.load.links import EncoderLink
 from bench.load.messages import FILLER_INDEX
 from bench.load.recorder import Pending
+from bench.model.errors import LedgerError
 from bench.model.transaction import ErrorClass
 
 FIRST_BACKOFF_S = 0.02
@@ -40,6 +44,8 @@ _BACK_OFF = frozenset(
         ErrorClass.INSUFFICIENT_FUNDS,
     }
 )
+
+_ASK = frozenset({ErrorClass.SEQUENCE_TOO_LOW, ErrorClass.SEQUENCE_GAP})
 
 Signed = tuple[bytes, bytes, int, int, int]
 """(tx_id, payload, sequence, operation, expects_refusal): what a turn sends."""
@@ -57,6 +63,8 @@ class SenderState:
     generation: int = 0
     answering: int = 0
     carried: deque[Signed] = field(default_factory=deque)
+    queued: deque[Pending] = field(default_factory=deque)  # this sender's items in the engine's buffer, in order
+    unsigned_to_come: int = 0
     mending: bool = False
     ask_ledger: bool = False
     backoff_s: float = 0.0
@@ -94,38 +102,72 @@ class SenderState:
 
 
 class Accounts:
-    """The table. Every method runs in the worker's one thread; only `_mend` waits. `buffer` is the engine's."""
+    """The table. Every method runs in the worker's one thread; only `_mend` waits."""
 
-    def __init__(
-        self, sequences: dict[int, int], adapter: Adapter, encoder: EncoderLink, buffer: deque[Pending]
-    ) -> None:
+    def __init__(self, sequences: dict[int, int], adapter: Adapter, encoder: EncoderLink) -> None:
         self._states = {sender: SenderState(first) for sender, first in sequences.items()}
         self._adapter = adapter
         self._encoder = encoder
-        self._buffer = buffer
-        self._fresh: dict[int, Pending] = {}
-        self._asked: dict[int, int] = {}
-        self.overdue: dict[int, Pending] = {}
+        self._fresh: dict[int, Pending] = {}  # signed again before their time
+        self._asked: dict[int, int] = {}  # plan index -> generation it is being signed under
+        self._given_up: set[int] = set()  # dropped while they were being signed again
+        self.overdue: dict[int, Pending] = {}  # their time has come, their signature has not
+        self.fault = ""
+
+    def queue(self, items: Iterable[Pending]) -> None:
+        """Items entered the engine's buffer."""
+        for pending in items:
+            if pending.kind == _WRITE:
+                self._states[pending.sender].queued.append(pending)
+
+    def dequeue(self, pending: Pending) -> None:
+        """An item's time has come: it left the buffer."""
+        if pending.kind == _WRITE:
+            self._states[pending.sender].queued.popleft()
 
     def admit(self, pending: Pending) -> bool:
         """Take the sender's turn, with the transaction carried longest; False when it must be signed again first."""
         state = self._states[pending.sender]
-        if pending.generation != state.generation and not self._renew(state, pending):
-            return False
-        if state.carried:
+        if pending.index == FILLER_INDEX:
+            if pending.generation != state.generation:
+                return False
+        elif state.carried and not pending.payload:
+            state.unsigned_to_come -= 1
+            _replace(pending, state.carried.popleft())
+            pending.generation = state.generation
+        elif pending.generation != state.generation or not pending.payload:
+            if not self._renew(state, pending):
+                return False
+        elif state.carried:
             state.carried.append(_signed(pending))
             _replace(pending, state.carried.popleft())
         state.answering += 1
         return True
 
     def skip(self, pending: Pending) -> None:
-        """The turn is dropped; its signed transaction is carried over."""
+        """The turn is dropped; its signed transaction, if it has one, is carried over."""
         state = self._states[pending.sender]
-        if pending.generation != state.generation:
+        if not pending.payload:
+            state.unsigned_to_come -= 1
             return
+        if pending.generation != state.generation:
+            fresh = self._fresh.pop(pending.index, None)
+            if fresh is None:
+                if self._asked.get(pending.index) == state.generation:
+                    self._given_up.add(pending.index)
+                return
+            self._asked.pop(pending.index, None)
+            if fresh.generation != state.generation:
+                return
+            pending = fresh
+        self._carry(pending.sender, state, pending)
+
+    def _carry(self, sender: int, state: SenderState, pending: Pending) -> None:
         state.carried.append(_signed(pending))
-        if len(state.carried) > CARRY_LIMIT:
-            self._break(pending.sender, state)
+        surplus = len(state.carried) - max(0, state.unsigned_to_come)
+        if surplus > CARRY_LIMIT:
+            state.unsigned_to_come = max(0, state.unsigned_to_come) + surplus
+            self._encoder.leave_unsigned(sender, surplus)
 
     def taken(self, pending: Pending) -> None:
         """Accepted or unanswered: the number counts as used."""
@@ -138,7 +180,7 @@ class Accounts:
         """Refused: the number is free again, unless the ledger says that it is used."""
         state = self._states[pending.sender]
         state.answering -= 1
-        if error_class is ErrorClass.SEQUENCE_TOO_LOW:
+        if error_class in _ASK:
             state.ask_ledger = True
         if error_class in _BACK_OFF:
             state.backoff_s = min(LAST_BACKOFF_S, max(FIRST_BACKOFF_S, 2 * state.backoff_s))
@@ -161,6 +203,11 @@ class Accounts:
         if self.overdue.pop(pending.index, None) is not None:
             del self._asked[pending.index]
             return True
+        if pending.index in self._given_up:
+            self._given_up.remove(pending.index)
+            del self._asked[pending.index]
+            self._carry(pending.sender, self._states[pending.sender], pending)
+            return False
         self._fresh[pending.index] = pending
         return False
 
@@ -174,14 +221,14 @@ class Accounts:
         ]
 
     def _renew(self, state: SenderState, pending: Pending) -> bool:
-        if pending.index == FILLER_INDEX:
-            return False
         fresh = self._fresh.pop(pending.index, None)
         if fresh is not None and fresh.generation == state.generation:
             del self._asked[pending.index]
             pending.generation = fresh.generation
             _replace(pending, _signed(fresh))
             return True
+        if not pending.payload:
+            state.unsigned_to_come -= 1
         self.overdue[pending.index] = pending
         if not state.mending:  # it was on its way here while its account was numbered anew
             self._ask(state, [pending.index])
@@ -202,21 +249,28 @@ class Accounts:
 
     def _mend(self, sender: int, state: SenderState) -> None:
         """Number anew from the lowest free number, in the order of intended times."""
-        gevent.sleep(state.backoff_s)
-        while state.answering > 0:
-            gevent.sleep(0.002)
-        if state.ask_ledger and isinstance(self._adapter, Sequenced):
-            state.ask_ledger = False
-            state.start_from(self._adapter.next_sequence(sender))
-        state.mending = False
-        self._encoder.renumber(sender, state.generation, max(state.above, default=state.base - 1) + 1, state.holes())
-        void = [pending.index for pending in self.overdue.values() if pending.sender == sender]
-        void += [
-            pending.index
-            for pending in self._buffer
-            if pending.sender == sender and pending.kind == _WRITE and pending.generation != state.generation
-        ]
-        self._ask(state, void)
+        try:
+            gevent.sleep(state.backoff_s)
+            while state.answering > 0:
+                gevent.sleep(0.002)
+            if state.ask_ledger and isinstance(self._adapter, Sequenced):
+                state.ask_ledger = False
+                self._learn(state, self._adapter, sender)
+            state.mending = False
+            following = max(state.above, default=state.base - 1) + 1
+            self._encoder.renumber(sender, state.generation, following, state.holes())
+            void = [pending.index for pending in self.overdue.values() if pending.sender == sender]
+            void += [p.index for p in state.queued if p.payload and p.generation != state.generation]
+            self._ask(state, void)
+        except Exception as error:  # the edge of a greenlet, which nobody joins: the worker must hear of it
+            self.fault = self.fault or f"an account could not be mended: {error!r}"
+            raise
+
+    def _learn(self, state: SenderState, adapter: Sequenced, sender: int) -> None:
+        try:
+            state.start_from(adapter.next_sequence(sender))
+        except LedgerError:
+            state.ask_ledger = True  # it does not answer now; the next refusal asks again
 
 
 def _signed(pending: Pending) -> Signed:

@@ -6,7 +6,7 @@ the worker says so (`reset`) and names the items whose signatures are void (`res
 operations kept here. Nothing here is timed.
 
 Wire, one msgpack frame each. Worker → encoder: ["credit", n], ["reset", sender, generation, next, holes],
-["resign", [index…]], ["filler", sender, sequence]. Encoder → worker: ["items", [Item…]],
+["resign", [index…]], ["skip", sender, n], ["filler", sender, sequence]. Encoder → worker: ["items", [Item…]],
 ["again", [Item…]] (signed again, and fillers), ["done", planned]. Started with the spec on standard input.
 """
 
@@ -32,11 +32,13 @@ from bench.load.messages import FILLER_INDEX, Item, TrialSpec
 from bench.load.stream import Stream
 from bench.model.ledger import Sequencing
 from bench.model.operation import Kind, Operation
+from bench.model.transaction import Transaction
 from bench.model.workload import Workload
 from bench.scenario.arrival import ArrivalProcess, intended_times, shard
 from bench.scenario.arrival_schema import Arrival
 
 CHUNK = 256
+_UNSIGNED = Transaction(b"", b"")
 
 
 @dataclass(slots=True)
@@ -46,6 +48,7 @@ class Sequences:
     next: int
     generation: int = 0
     holes: list[int] = field(default_factory=list)
+    unsigned: int = 0  # so many of the next writes are delivered without a transaction
 
     def take(self) -> int:
         """Reserve one number."""
@@ -91,13 +94,23 @@ class Encoder:
             operation = self._user.draw()
             sender = self._assign(operation)
             self._remember(index, due_ns, operation, sender)
-            items.append(self._encode(index, due_ns, operation, sender))
+            sequences = self._sequences[sender]
+            if sequences.unsigned and operation.kind is not Kind.READ:
+                sequences.unsigned -= 1
+                items.append(self._item(index, due_ns, operation, sender, sequences, 0, _UNSIGNED))
+            else:
+                items.append(self._encode(index, due_ns, operation, sender))
         self.planned += len(items)
         return items
 
     def reset(self, sender: int, generation: int, following: int, holes: Sequence[int]) -> None:
         """A refusal broke the sender's sequence: number from the holes, then from `following`."""
-        self._sequences[sender] = Sequences(following, generation, sorted(holes))
+        unsigned = self._sequences[sender].unsigned
+        self._sequences[sender] = Sequences(following, generation, sorted(holes), unsigned)
+
+    def leave_unsigned(self, sender: int, count: int) -> None:
+        """Deliver the sender's next `count` writes without a transaction."""
+        self._sequences[sender].unsigned += count
 
     def resign(self, indices: Sequence[int]) -> list[Item]:
         """Encode operations again under their senders' present sequence. An operation no longer kept is left out; the
@@ -123,15 +136,26 @@ class Encoder:
         return sender
 
     def _encode(self, index: int, due_ns: int, operation: Operation, sender: int) -> Item:
-        read = operation.kind is Kind.READ
         sequences = self._sequences[sender]
-        sequence = 0 if read else sequences.take()
+        sequence = 0 if operation.kind is Kind.READ else sequences.take()
         transaction = self._adapter.encode(operation, sender, sequence)
+        return self._item(index, due_ns, operation, sender, sequences, sequence, transaction)
+
+    def _item(
+        self,
+        index: int,
+        due_ns: int,
+        operation: Operation,
+        sender: int,
+        sequences: Sequences,
+        sequence: int,
+        transaction: Transaction,
+    ) -> Item:
         return Item(
             index,
             due_ns,
             self._codes[operation.name],
-            1 if read else 0,
+            1 if operation.kind is Kind.READ else 0,
             1 if operation.expects_refusal else 0,
             sender,
             sequence,
@@ -178,6 +202,8 @@ def _obey(encoder: Encoder, command: list[Any], stream: Stream) -> None:
             encoder.reset(sender, generation, following, holes)
         case ["resign", indices]:
             stream.send(["again", encoder.resign(indices)])
+        case ["skip", sender, count]:
+            encoder.leave_unsigned(sender, count)
         case ["filler", sender, sequence]:
             stream.send(["again", [encoder.filler(sender, sequence)]])
         case _:

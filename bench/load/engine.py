@@ -20,7 +20,7 @@ from bench.load.accounts import Accounts
 from bench.load.links import EncoderLink
 from bench.load.messages import FILLER_INDEX, TrialSpec
 from bench.load.recorder import Pending, Recorder
-from bench.model.clock import NS_PER_S, monotonic_ns
+from bench.model.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from bench.model.ledger import Sequencing
 from bench.model.transaction import Accepted, ErrorClass, Refusal, Reply, Transaction, Unanswered
 
@@ -39,7 +39,7 @@ class Engine:
         self.lanes = 0
         self.stopped = False
         self.start_ns = 0
-        self.fault = ""
+        self._fault = ""
         self._spec = spec
         self._worker = worker
         self._adapter = adapter
@@ -51,6 +51,7 @@ class Engine:
         self._started = Event()
         self._idle = 0
         self._answering = 0
+        self._saturated = False
         self._taken = 0
         self._accounts: Accounts | None = None
         self._encoder: EncoderLink
@@ -65,11 +66,13 @@ class Engine:
             fixture = self._spec.prepared()
             own = range(self._worker, fixture.accounts, self._spec.workers)
             sequences = {sender: fixture.sequences[sender] for sender in own}
-            self._accounts = Accounts(sequences, self._adapter, encoder, self._buffer)
+            self._accounts = Accounts(sequences, self._adapter, encoder)
 
     def feed(self, items: list[Pending]) -> None:
         """Encoded items of the plan, in order."""
         self._buffer.extend(items)
+        if self._accounts is not None:
+            self._accounts.queue(items)
 
     def feed_again(self, items: list[Pending]) -> None:
         """Fillers, and items signed again; they go before the others."""
@@ -81,6 +84,11 @@ class Engine:
         """The start signal: intended times count from this monotonic time."""
         self.start_ns = start_ns
         self._started.set()
+
+    @property
+    def fault(self) -> str:
+        """What went wrong in a greenlet that nobody waits for; empty when nothing did."""
+        return self._fault or (self._accounts.fault if self._accounts is not None else "")
 
     def now(self) -> int:
         """Nanoseconds since the start signal."""
@@ -100,30 +108,48 @@ class Engine:
         try:
             self._work()
         except Exception as error:  # the edge of a greenlet, which nobody joins: the worker must hear of it
-            self.fault = self.fault or f"a lane failed: {error!r}"
+            self._fault = self._fault or f"a lane failed: {error!r}"
             raise
 
     def _work(self) -> None:
-        leading = self._leading
         submit = self._adapter.submit
         submitted = self.recorder.submitted
-        while True:
-            self._idle += 1
-            leading.acquire()
-            self._idle -= 1
-            batch = self._take()
-            if batch and self._idle == 0 and self.lanes < self._spec.max_lanes:
-                self._extra.append(gevent.spawn(self.lane))
-            leading.release()
-            if not batch:
-                return
+        while batch := self._lead():
             now = monotonic_ns() - self.start_ns
             for pending in batch:
                 submitted(pending, now)
             self._answering += 1
-            replies = submit([Transaction(pending.tx_id, pending.payload) for pending in batch])
-            self._answering -= 1
+            try:
+                replies = submit([Transaction(pending.tx_id, pending.payload) for pending in batch])
+            finally:
+                self._answering -= 1
             self._answered(batch, replies)
+
+    def _lead(self) -> list[Pending]:
+        """Wait for the leadership, take what is due, and see to it that somebody can follow."""
+        self._idle += 1
+        with self._leading:
+            self._idle -= 1
+            if self._saturated:
+                self._drop_what_found_no_lane()
+            batch = self._take()
+            if batch and self._idle == 0:
+                if self.lanes < self._spec.max_lanes:
+                    self._extra.append(gevent.spawn(self.lane))
+                else:
+                    self._saturated = True
+            return batch
+
+    def _drop_what_found_no_lane(self) -> None:
+        """Every lane was waiting for the ledger's answer: what fell due meanwhile was not sent for the ledger's sake,
+        as if the in-flight bound had been met.
+        """
+        self._saturated = False
+        late = self.now() - max(self._spec.linger_ns, NS_PER_MS)
+        while self._buffer and self._buffer[0].due < late:
+            pending = self._buffer[0]
+            self._pop()
+            self._refuse_turn(pending)
 
     def _take(self) -> list[Pending]:
         """What is due now, at most a batch; waits for it. Empty when the plan is exhausted or the trial was stopped."""
@@ -157,7 +183,9 @@ class Engine:
         if self._again:
             self._again.popleft()
             return
-        self._buffer.popleft()
+        pending = self._buffer.popleft()
+        if self._accounts is not None:
+            self._accounts.dequeue(pending)
         self._taken += 1
         if self._taken % CREDIT_CHUNK == 0:
             self._encoder.credit(CREDIT_CHUNK)
@@ -171,11 +199,14 @@ class Engine:
             return True
         accounts = self._accounts
         if len(self.recorder.open) >= self._bound and pending.index != FILLER_INDEX:
-            if accounts is not None:
-                accounts.skip(pending)
-            self.recorder.dropped(pending, ErrorClass.IN_FLIGHT_BOUND)
+            self._refuse_turn(pending)
             return False
         return accounts is None or accounts.admit(pending)
+
+    def _refuse_turn(self, pending: Pending) -> None:
+        if self._accounts is not None and pending.kind != _READ:
+            self._accounts.skip(pending)
+        self.recorder.dropped(pending, ErrorClass.IN_FLIGHT_BOUND)
 
     def _answered(self, batch: list[Pending], replies: list[Reply]) -> None:
         now = monotonic_ns() - self.start_ns
@@ -224,7 +255,14 @@ class Engine:
         self.recorder.unanswered(pending, reply.message)
         if self._accounts is not None:
             self._accounts.taken(pending)
-        gevent.spawn(self._resend, pending)
+        gevent.spawn(self._guarded_resend, pending)
+
+    def _guarded_resend(self, pending: Pending) -> None:
+        try:
+            self._resend(pending)
+        except Exception as error:  # the edge of a greenlet, as in `lane`
+            self._fault = self._fault or f"a transaction could not be sent again: {error!r}"
+            raise
 
     def _resend(self, pending: Pending) -> None:
         """The same bytes again; never signed again, because the first send may still arrive."""
@@ -250,7 +288,7 @@ class Engine:
         are filled, because those could never be executed otherwise.
         """
         asked: set[tuple[int, int, int]] = set()
-        while not over() and (self.recorder.open or self._answering or not self._exhausted()):
+        while not over() and (self.recorder.waiting or self._answering or not self._exhausted()):
             if self._accounts is not None and not self._answering and self._exhausted():
                 for blocked in self._accounts.blocked():
                     if blocked not in asked:

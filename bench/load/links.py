@@ -16,6 +16,7 @@ from typing import Any
 
 import gevent
 import msgpack
+from gevent.queue import SimpleQueue
 
 from bench.load.messages import TrialSpec
 from bench.load.recorder import Pending
@@ -39,7 +40,9 @@ class EncoderLink:
         self._on_again = on_again
         self.planned: int | None = None
         self.broken = ""
+        self._outgoing: SimpleQueue[list[Any]] = SimpleQueue()
         self._reading = gevent.spawn(self._read)
+        self._writing = gevent.spawn(self._write)
         self.credit(spec.buffer)
 
     @property
@@ -49,27 +52,39 @@ class EncoderLink:
 
     def credit(self, count: int) -> None:
         """Allow `count` further items."""
-        self._stream.send(["credit", count])
+        self._outgoing.put(["credit", count])
 
     def renumber(self, sender: int, generation: int, following: int, holes: Sequence[int]) -> None:
         """From now on number `sender`'s items from the holes, then from `following`."""
-        self._stream.send(["reset", sender, generation, following, list(holes)])
+        self._outgoing.put(["reset", sender, generation, following, list(holes)])
 
     def sign_again(self, indices: Sequence[int]) -> None:
         """Encode these items of the plan again."""
         if indices:
-            self._stream.send(["resign", list(indices)])
+            self._outgoing.put(["resign", list(indices)])
+
+    def leave_unsigned(self, sender: int, count: int) -> None:
+        """Deliver the sender's next `count` writes without a transaction: enough are signed already."""
+        self._outgoing.put(["skip", sender, count])
 
     def filler(self, sender: int, sequence: int) -> None:
         """Ask for a transaction that only consumes a sequence number."""
-        self._stream.send(["filler", sender, sequence])
+        self._outgoing.put(["filler", sender, sequence])
 
     def close(self) -> None:
         """Stop the encoder."""
-        self._reading.kill()
+        gevent.killall([self._reading, self._writing])
         self._stream.close()
         self._process.kill()
         self._process.wait()
+
+    def _write(self) -> None:
+        """The only greenlet that writes: commands come from many, and a socket has one writer at a time."""
+        try:
+            while True:
+                self._stream.send(self._outgoing.get())
+        except OSError:
+            return  # the encoder ended; the reader says so
 
     def _read(self) -> None:
         while True:
@@ -111,10 +126,10 @@ class ObserverLink:
             try:
                 frame = self._stream.read()
             except OSError as error:
-                self._on_frame(["failed", f"the observer's socket broke: {error}"])
+                self._on_frame(["failed", f"the observer's socket broke: {error}", "", 1])
                 return
             if frame is None:
-                self._on_frame(["failed", "the observer process ended"])
+                self._on_frame(["failed", "the observer process ended", "", 1])
                 return
             self._on_frame(frame)
 

@@ -5,7 +5,7 @@ standard error. When standard input closes, the coordinator is gone and so is th
 
 Commands: {"do": "plan", "spec": TrialSpec}, {"do": "start"}, {"do": "finish", "cause": n}, {"do": "quit"}.
 Events: listening{host, port} · hello{workers} · ready{pids, hosts} · started{start_ns, host} · snapshot{workers:
-{index: Counters}} · drained · settled{unsettled} · finished · failed{what, stage} · worker_lost{worker}.
+{index: Counters}} · drained · settled{unsettled} · finished · failed{what, remedy, code} · worker_lost{worker}.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ from locust.env import Environment
 from bench import registry
 from bench.load.lifeline import die_with_parent, ignore_interrupts
 from bench.load.messages import Say
+from bench.model.errors import ExitCode
+from bench.model.version import __version__
 
+NO_SPACE = "free space in the directory for temporary files (TMPDIR names it), where a trial's record is kept first"
 LANES_PER_SECOND = 100  # Locust warns above this spawn rate per worker
 START_DELAY_NS = 300_000_000
 
@@ -121,6 +124,9 @@ class Master:
     def _hello(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002  # Locust passes both by name
         if msg.node_id in self._hosts or len(self._order) == self._workers:
             return
+        if msg.data["version"] != __version__:
+            what = f"a worker is of version {msg.data['version']}, this run of {__version__}"
+            tell("failed", what=what, remedy="install the same version everywhere", code=int(ExitCode.USAGE))
         self._order.append(msg.node_id)
         self._hosts[msg.node_id] = msg.data["host"]
         tell("hello", workers=len(self._order), version=msg.data["version"])
@@ -154,7 +160,7 @@ class Master:
         try:
             self._spool.append(name, data)
         except OSError as error:
-            tell("failed", what=f"cannot write the record: {error}", stage="disk")
+            tell("failed", what=f"cannot write the record: {error}", remedy=NO_SPACE, code=int(ExitCode.INTERNAL))
 
     def _count_all(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002
         said = Say(msg.type)
@@ -169,7 +175,7 @@ class Master:
             tell("settled", unsettled=self._unsettled)
 
     def _failed(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002
-        tell("failed", what=msg.data["what"], stage=msg.data["stage"])
+        tell("failed", what=msg.data["what"], remedy=msg.data["remedy"], code=msg.data["code"])
 
     def _watch_workers(self) -> None:
         """Locust restarts with whoever is left when a worker dies; a trial must not."""

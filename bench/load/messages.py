@@ -31,7 +31,7 @@ class Say(StrEnum):
     SETTLED = "bench.settled"  # {unsettled}: execution status of every seen block is known, or not to be had
     FINISH = "bench.finish"  # {cause}: close what is open as unresolved, send the last rows
     FINISHED = "bench.finished"  # {}
-    FAILED = "bench.failed"  # {what}
+    FAILED = "bench.failed"  # {what, remedy, code: ExitCode}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ start signal: the first worker that asks for a start fixes it, and all workers o
 
 Wire over a Unix socket, one msgpack frame each. Observer → worker: ["ready"], ["start", start_ns], ["block", ordinal,
 height, observed_ns, ids, id_width, error_classes|None, gas_used, size], ["settled", ordinal, error_classes],
-["orphaned", ordinal], ["failed", what]. Worker → observer: ["start", delay_ns].
+["orphaned", ordinal], ["failed", what, remedy, code]. Worker → observer: ["start", delay_ns].
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import queue
 import socket
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from bench.load.lifeline import die_with_parent, ignore_interrupts
 from bench.load.messages import TrialSpec
 from bench.load.stream import Stream
 from bench.model.clock import monotonic_ns
-from bench.model.errors import BenchError
+from bench.model.errors import BenchError, ExitCode
 from bench.model.transaction import Block, CommitEvent, Orphaned, Settled
+from bench.model.wire import WireError
 
 
 class Broadcast:
@@ -70,7 +72,7 @@ class Broadcast:
         try:
             while (frame := frames.get()) is not None:
                 stream.send(frame)
-        except OSError:
+        except (OSError, WireError):
             pass  # the worker left; its reader thread notices too
         with self._lock:
             self._queues.remove(frames)
@@ -117,9 +119,12 @@ def follow(adapter: Adapter, broadcast: Broadcast) -> None:
             if event is not None:
                 broadcast.say(frame_of(event))
     except BenchError as error:
-        broadcast.say(["failed", str(error)], keep=True)
+        broadcast.say(["failed", f"observer: {error.what}", error.remedy, int(error.exit_code)], keep=True)
+    except Exception as error:  # noqa: BLE001  # the edge of this thread: without it the workers would wait for blocks
+        traceback.print_exc()
+        broadcast.say(["failed", f"the observer failed: {error!r}", "", int(ExitCode.INTERNAL)], keep=True)
     else:
-        broadcast.say(["failed", "the adapter stopped following blocks"], keep=True)
+        broadcast.say(["failed", "the adapter stopped following blocks", "", int(ExitCode.INTERNAL)], keep=True)
 
 
 def main() -> None:

@@ -35,12 +35,11 @@ _TO_MASTER = (Say.STARTED, Say.SNAPSHOT, Say.ROWS, Say.BLOCKS, Say.DRAINED, Say.
 
 def add_arguments(parser: Any) -> None:
     """Locust's `init_command_line_parser` hook."""
-    group = parser.add_argument_group("ledger workloads")
-    group.add_argument("--adapter", default="evm", help="adapter that speaks to --host")
-    group.add_argument("--rate", type=float, default=100.0, help="intended operations per second, over all workers")
-    group.add_argument("--accounts", type=int, default=200, help="sending accounts")
-    group.add_argument("--batch", type=int, default=1, help="transactions per request")
-    group.add_argument("--seed", type=int, default=1, help="source of every random draw")
+    parser.add_argument("--adapter", default="evm", help="adapter that speaks to --host")
+    parser.add_argument("--rate", type=float, default=100.0, help="intended operations per second, over all workers")
+    parser.add_argument("--accounts", type=int, default=200, help="sending accounts")
+    parser.add_argument("--batch", type=int, default=1, help="transactions per request")
+    parser.add_argument("--seed", type=int, default=1, help="source of every random draw")
 
 
 def install(environment: Any, runner: Any, **_: Any) -> None:
@@ -100,7 +99,7 @@ class PlainMaster:
         if msg.type == Say.READY:
             self._ready += 1
         elif msg.type == Say.FAILED:
-            print_error(BenchError(msg.data["what"]))
+            print_error(BenchError(msg.data["what"], remedy=msg.data["remedy"]))
             self._runner.quit()
 
 

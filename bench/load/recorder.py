@@ -94,6 +94,16 @@ class Recorder:
         self._unfinal: dict[int, tuple[int, list[Pending]]] = {}
         self._unsettled: dict[int, array[int]] = {}
 
+    @property
+    def unsettled(self) -> int:
+        """Blocks with transactions of ours whose execution status is not known yet."""
+        return len(self._unsettled)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything sent is not final yet."""
+        return bool(self.open) or any(own for _, own in self._unfinal.values())
+
     # --- on the hot path
 
     def submitted(self, pending: Pending, now: int) -> None:
@@ -102,6 +112,10 @@ class Recorder:
         counters = self.counters
         lag = now - pending.due
         if pending.kind == _WRITE:
+            if (
+                pending.tx_id in self.open
+            ):  # the same bytes for another turn: the older turn can no longer be told apart
+                self._row(self.open[pending.tx_id], Outcome.UNRESOLVED, ErrorClass.NOT_INCLUDED)
             self.open[pending.tx_id] = pending
             if pending.index == FILLER_INDEX:
                 counters.fillers += 1
@@ -160,7 +174,8 @@ class Recorder:
     # --- off the hot path
 
     def dropped(self, pending: Pending, cause: ErrorClass) -> None:
-        """Planned and never sent."""
+        """Planned and never sent; a transaction signed for it may be sent in a later turn, and belongs to that row."""
+        pending.tx_id = b""
         if pending.kind == _WRITE:
             self.counters.dropped += 1
         self._count(cause)

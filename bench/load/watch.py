@@ -17,7 +17,6 @@ class BlockLog:
         self._blocks = bytearray()
         self._statuses = bytearray()
         self._orphans: deque[int] = deque()
-        self.unsettled: set[int] = set()
 
     def block(self, frame: list[Any], start_ns: int) -> None:
         """A block was observed."""
@@ -25,20 +24,16 @@ class BlockLog:
         count = len(ids) // width if width else 0
         observed = observed_at - start_ns
         self._blocks += _BLOCK.pack(ordinal, height, observed, count, 0, gas_used, size, 0)
-        if count:
-            self.unsettled.add(ordinal)
         if error_classes is not None:
             self.settled(ordinal, error_classes)
 
     def settled(self, ordinal: int, error_classes: bytes) -> None:
         """Its execution status is known."""
         self._statuses += STATUS_HEAD.pack(ordinal, len(error_classes)) + error_classes
-        self.unsettled.discard(ordinal)
 
     def orphaned(self, ordinal: int) -> None:
         """It left the chain."""
         self._orphans.append(ordinal)
-        self.unsettled.discard(ordinal)
 
     def take(self) -> dict[str, Any]:
         """What came since the last call; empty when nothing did."""

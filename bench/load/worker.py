@@ -37,7 +37,7 @@ from bench.load.user import LedgerUser
 from bench.load.view import LocustView
 from bench.load.watch import BlockLog
 from bench.model.clock import NS_PER_S, clock_domain, monotonic_ns
-from bench.model.errors import BenchError, HarnessError, LedgerError
+from bench.model.errors import BenchError, ExitCode, HarnessError, LedgerError
 from bench.model.transaction import ErrorClass
 from bench.model.version import __version__
 
@@ -69,7 +69,7 @@ class Trial:
         self._blocks = BlockLog() if self._owner else None
         self._early: list[list[Any]] = []
         self._observed = gevent.event.Event()
-        self._observer_failed = ""
+        self._observer_failed: dict[str, Any] = {}
         self._socket_path = Path(tempfile.gettempdir()) / f"bench-{self.spec.token}" / "observer.sock"
         self._observer_process = self._start_observer(self._socket_path) if self._owner else None
         self.encoder = EncoderLink(self.spec, self.index, self.engine.feed, self.engine.feed_again)
@@ -105,7 +105,7 @@ class Trial:
         if self.encoder.broken:
             raise HarnessError(self.encoder.broken)
         if self._observer_failed:
-            raise LedgerError(f"observer: {self._observer_failed}")
+            raise LedgerError(self._observer_failed["what"])
 
     def start(self, delay_ns: int) -> None:
         """Ask the observer for the host's start signal; `_on_frame` hears it."""
@@ -119,11 +119,13 @@ class Trial:
             gevent.sleep(min(0.1, max(0.001, (end_ns - self.engine.now()) / NS_PER_S)))
         deadline = end_ns + self.spec.drain_ns
         self.engine.drain(lambda: self.engine.stopped or self.engine.now() > deadline)
-        self._say(Say.DRAINED, {"open": len(self.recorder.open)})
+        left = len(self.recorder.open)
+        self.recorder.close_open()  # the deadline is hard: what a later block shows does not count
+        self._say(Say.DRAINED, {"open": left})
         settle_by = monotonic_ns() + int(SETTLE_S * NS_PER_S)
-        while self._blocks and self._blocks.unsettled and monotonic_ns() < settle_by and not self.engine.stopped:
+        while self.recorder.unsettled and monotonic_ns() < settle_by and not self.engine.stopped:
             gevent.sleep(0.02)
-        self._say(Say.SETTLED, {"unsettled": len(self._blocks.unsettled) if self._blocks else 0})
+        self._say(Say.SETTLED, {"unsettled": self.recorder.unsettled})
 
     def finish(self, cause: ErrorClass) -> None:
         """Close what is open, send the last rows and counters, stop the partners."""
@@ -139,6 +141,7 @@ class Trial:
 
     def close(self) -> None:
         """Stop encoder, observer and connections; idempotent."""
+        LedgerUser.engine = None
         self.encoder.close()
         self._observer.close()
         if self._observer_process is not None:
@@ -175,19 +178,21 @@ class Trial:
                 self._say(Say.STARTED, {"start_ns": frame[1], "host": clock_domain()})
                 gevent.spawn(guarded, self._runner, self.run)
             case "failed":
-                self._observer_failed = frame[1]
+                self._observer_failed = failure(frame[1], frame[2], frame[3])
                 self._observed.set()
-                self._say(Say.FAILED, {"what": f"observer: {frame[1]}", "stage": "observer"})
+                self._say(Say.FAILED, self._observer_failed)
 
     def _tick(self) -> None:
         collect_at = monotonic_ns() + COLLECT_NS
+        told: set[str] = set()
         while True:
             gevent.sleep(SNAPSHOT_S)
             self._ship()
             self._view.update(self.recorder)
             for what in (self.encoder.broken, self.engine.fault):
-                if what:
-                    self._say(Say.FAILED, {"what": what, "stage": "internal"})
+                if what and what not in told:
+                    told.add(what)
+                    self._say(Say.FAILED, failure(what))
             if monotonic_ns() > collect_at:
                 gc.collect(1)  # cycles of exceptions; the automatic collector is off for the sake of submit lag
                 collect_at += COLLECT_NS
@@ -247,15 +252,20 @@ class Worker:
             self._trial.close()
 
 
+def failure(what: str, remedy: str = "", code: int = ExitCode.INTERNAL) -> dict[str, Any]:
+    """The data of a FAILED message."""
+    return {"what": what, "remedy": remedy, "code": int(code)}
+
+
 def guarded(runner: Any, work: Callable[[], None]) -> None:
     """A process edge: what goes wrong in a trial's greenlet must reach the coordinator, or it would wait forever."""
     try:
         work()
     except BenchError as error:
-        runner.send_message(Say.FAILED, {"worker": -1, "what": str(error), "stage": type(error).__name__})
+        runner.send_message(Say.FAILED, failure(error.what, error.remedy, error.exit_code))
     except Exception as error:  # noqa: BLE001
         traceback.print_exc()
-        runner.send_message(Say.FAILED, {"worker": -1, "what": repr(error), "stage": "internal"})
+        runner.send_message(Say.FAILED, failure(repr(error)))
 
 
 def main() -> None:

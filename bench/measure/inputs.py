@@ -25,8 +25,7 @@ class Limits:
 class Incidents:
     """What went wrong while the trial ran, as short sentences; empty means it did not."""
 
-    worker_died: str = ""
-    observer_gap: str = ""
+    harness_failure: str = ""
     ledger_failure: str = ""
     partial: bool = False
     truncated_bytes: int = 0

@@ -85,6 +85,7 @@ def join_statuses(rows: Rows, blocks: Blocks, statuses: Mapping[int, bytes]) -> 
     )
     block = rows["block"][included]
     known, status = _statuses_of(block, rows["position"][included], statuses)
+    known &= status != ErrorClass.STATUS_UNKNOWN  # the node was asked and could not tell
     orphaned = np.isin(block, blocks["ordinal"][blocks["orphaned"] != 0])
     _set(rows, included[~known], Outcome.UNRESOLVED, ErrorClass.STATUS_UNKNOWN)
     bad = known & (status != 0)

@@ -34,6 +34,7 @@ class Evidence:
     bound_drops: int
     harness_drops: int
     submit_lag_p99_ns: int | None
+    unknown_statuses: int
     resources: Sequence[ProcessResources]
     incidents: Incidents
     limits: Limits
@@ -54,6 +55,7 @@ class Evidence:
             bound_drops=int(np.count_nonzero(inside & dropped & (rows["error_class"] == ErrorClass.IN_FLIGHT_BOUND))),
             harness_drops=int(np.count_nonzero(dropped & np.isin(rows["error_class"], causes))),
             submit_lag_p99_ns=nearest_rank(lags, SHARES["p99"]) if len(lags) else None,
+            unknown_statuses=int(np.count_nonzero(rows["error_class"] == ErrorClass.STATUS_UNKNOWN)),
             resources=trial.resources,
             incidents=trial.incidents,
             limits=trial.limits,
@@ -81,12 +83,8 @@ def _incidents(incidents: Incidents) -> list[str]:
     reasons = []
     if incidents.ledger_failure:
         reasons.append(f"the ledger failed: {incidents.ledger_failure}; see its log, repair it and run again")
-    if incidents.worker_died:
-        reasons.append(f"a load worker died: {incidents.worker_died}; see events.jsonl and run again")
-    if incidents.observer_gap:
-        reasons.append(
-            f"the observer missed blocks: {incidents.observer_gap}; run again, with fewer workers if it lagged"
-        )
+    if incidents.harness_failure:
+        reasons.append(f"the harness failed: {incidents.harness_failure}; see events.jsonl and run again")
     if incidents.partial:
         reasons.append("the trial was interrupted before its end; run it again to the end")
     return reasons
@@ -149,12 +147,23 @@ def _cpu(evidence: Evidence) -> list[str]:
 
 
 def _untested(evidence: Evidence) -> list[str]:
-    if any(process.process.startswith("worker") for process in _stamping(evidence.resources)):
-        return []
-    return [
-        "worker CPU was not sampled in the measure phase, so the bound of "
-        f"{evidence.limits.worker_cpu_percent:g} % could not be tested; lengthen the measure phase to some seconds"
-    ]
+    untested = []
+    if not any(process.process.startswith("worker") for process in _stamping(evidence.resources)):
+        untested.append(
+            "worker CPU was not sampled in the measure phase, so the bound of "
+            f"{evidence.limits.worker_cpu_percent:g} % could not be tested; lengthen the measure phase to some seconds"
+        )
+    if evidence.planned and not evidence.sent:
+        untested.append(
+            "nothing was sent in the measure phase, because the in-flight bound was full all the time, so the "
+            "submit-lag bound could not be tested; lower the rate, or see why the ledger takes nothing"
+        )
+    if evidence.unknown_statuses:
+        untested.append(
+            f"the ledger did not tell whether {evidence.unknown_statuses:,} included transactions were valid, so "
+            "goodput is a lower bound; lower the rate, or lengthen the drain"
+        )
+    return untested
 
 
 def _notes(evidence: Evidence) -> list[str]:

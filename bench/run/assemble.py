@@ -17,6 +17,7 @@ from bench.load.watch import STATUS_HEAD
 from bench.measure.inputs import Incidents, Limits, TrialInput
 from bench.measure.record import Blocks, Rows, join_statuses, read_blocks, read_rows
 from bench.measure.summary import summarise
+from bench.model.errors import LedgerError
 from bench.model.phase import Outcome, Phase, PhaseSpan
 from bench.model.record import BLOCK
 from bench.model.result import Trial
@@ -57,7 +58,7 @@ def assemble(request: TrialRequest, facts: TrialFacts, limits: Limits) -> Assemb
             seed=request.seed,
             rows=rows,
             blocks=blocks,
-            planned=len(rows) if partial else request.planned,
+            planned=int(rows["index"].max(initial=-1)) + 1 if partial else request.planned,
             phases=phases,
             operations=request.workload.operations,
             examples={ErrorClass(code): messages for code, messages in facts.error_examples.items()},
@@ -65,7 +66,7 @@ def assemble(request: TrialRequest, facts: TrialFacts, limits: Limits) -> Assemb
             limits=limits,
             incidents=_incidents(facts, spool.truncated_bytes, partial),
             fillers=facts.fillers,
-            unmatched_commits=_foreign(blocks, facts.fillers),
+            unmatched_commits=_foreign(blocks, facts.fillers, len(hosts)),
             fresh_ledger=request.ledger is not None,
         )
     )
@@ -96,9 +97,10 @@ def audit_input(request: TrialRequest, rows: Rows, fillers: int) -> AuditInput:
 
 def _incidents(facts: TrialFacts, truncated: int, partial: bool) -> Incidents:
     failure = facts.failure
+    what = failure.what.splitlines()[0] if failure is not None else ""
     return Incidents(
-        worker_died=failure.what if failure is not None and facts.worker_died else "",
-        ledger_failure=failure.what if failure is not None and not facts.worker_died else "",
+        harness_failure=what if what and not isinstance(failure, LedgerError) else "",
+        ledger_failure=what if isinstance(failure, LedgerError) else "",
         partial=partial,
         truncated_bytes=truncated,
     )
@@ -134,8 +136,10 @@ def _statuses(path: Path) -> Iterator[tuple[int, bytes]]:
         offset += count
 
 
-def _foreign(blocks: Blocks, fillers: int) -> int:
+def _foreign(blocks: Blocks, fillers: int, hosts: int) -> int:
     """Transactions in blocks seen after the start that nobody here sent."""
+    if hosts > 1:
+        return 0  # a host's own count leaves out what other hosts sent
     seen = blocks[(blocks["orphaned"] == 0) & (blocks["observed_ns"] >= 0)]
     return max(0, int(seen["transactions"].sum()) - int(seen["own"].sum()) - fillers)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.model.errors import BenchError, HarnessError, LedgerError
+from bench.model.errors import BenchError, ConfigurationError, ExitCode, HarnessError, LedgerError
 
 Event = Mapping[str, Any]
 GRACE_S = 5.0
@@ -151,9 +151,9 @@ class LoadProcesses:
 
 def fault(event: Event, log: str) -> BenchError:
     """The error a `failed` event stands for; a fault of ours carries the end of the load processes' `log`."""
-    what, stage = event["what"], event["stage"]
-    if stage == "disk":
-        return HarnessError(what, remedy="free space where results are written, or choose another --out")
-    if stage in ("LedgerError", "WireError", "observer"):
-        return LedgerError(what)
-    return HarnessError(f"{what}; the end of the log:\n{log}" if log else what, remedy=REPORT)
+    what, remedy = event["what"], event["remedy"]
+    kinds = {ExitCode.LEDGER_FAILED: LedgerError, ExitCode.USAGE: ConfigurationError}
+    kind = kinds.get(ExitCode(event["code"]))
+    if kind is not None:
+        return kind(what, remedy=remedy)
+    return HarnessError(what if remedy else f"{what}; the end of the log:\n{log}", remedy=remedy or REPORT)

@@ -89,7 +89,6 @@ class TrialFacts:
     events: list[dict[str, Any]] = field(default_factory=list)
     failure: BenchError | None = None
     interrupted: bool = False
-    worker_died: bool = False
 
 
 class TrialRunner:
@@ -244,7 +243,6 @@ class TrialRunner:
                     self._facts.unsettled = unsettled
                     return
                 case {"event": "worker_lost", "worker": worker}:
-                    self._facts.worker_died = True
                     raise HarnessError(f"worker {worker} died", remedy="was it killed for memory? see the host's log")
         if not drained:
             raise HarnessError("the workers did not report the end of the drain", remedy=REPORT)

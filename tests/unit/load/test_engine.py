@@ -113,6 +113,9 @@ class InProcessEncoder:
         items = [Pending(*item) for item in self._encoder.resign(indices)]
         gevent.spawn_later(0.005, self._engine.feed_again, items)
 
+    def leave_unsigned(self, sender: int, count: int) -> None:
+        self._encoder.leave_unsigned(sender, count)
+
     def filler(self, sender: int, sequence: int) -> None:
         self._engine.feed_again([Pending(*self._encoder.filler(sender, sequence))])
 
@@ -224,6 +227,33 @@ def test_a_full_in_flight_bound_drops_without_breaking_sequences():
     assert found[Outcome.FINALIZED] + found[Outcome.DROPPED] == run.planned
     assert (rows["error_class"][rows["outcome"] == Outcome.DROPPED] == ErrorClass.IN_FLIGHT_BOUND).all()
     assert ledger.stuck() == 0
+
+
+def test_a_long_overload_with_refusals_keeps_every_sequence_whole():
+    """Many drops per account, signatures voided meanwhile, and a ledger that executes a tenth of what is offered."""
+    ledger = StrictLedger(Sequencing.ACCOUNT, refuse=0.01)
+    run = Run(ledger, in_flight=30, rate=20_000, batch=10)
+    rows = run.finish()
+    assert planned_exactly_once(rows, run.planned)
+    found = outcomes(rows)
+    assert found[Outcome.DROPPED] > 4_000
+    assert found[Outcome.FINALIZED] > 100
+    assert found.get(Outcome.UNRESOLVED, 0) == 0
+    assert ledger.stuck() == 0
+    assert run.recorder.counters.fillers < found[Outcome.FINALIZED] / 5
+    assert len(ledger.executed) == found[Outcome.FINALIZED] + run.recorder.counters.fillers
+
+
+def test_what_finds_every_lane_waiting_is_dropped_for_the_ledgers_sake():
+    run = Run(StrictLedger(Sequencing.NONE, delay_s=0.1), rate=1000, lanes=4)
+    rows = run.finish()
+    assert planned_exactly_once(rows, run.planned)
+    found = outcomes(rows)
+    assert run.engine.lanes == 16
+    assert found[Outcome.DROPPED] > 200
+    sent = rows[rows["submitted_ns"] >= 0]
+    assert np.quantile(sent["submitted_ns"] - sent["intended_ns"], 0.9) < 20 * NS_PER_MS
+    assert (rows["error_class"][rows["outcome"] == Outcome.DROPPED] == ErrorClass.IN_FLIGHT_BOUND).all()
 
 
 def test_sequences_used_by_somebody_else_are_skipped_never_rewound():
