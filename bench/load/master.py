@@ -26,6 +26,7 @@ from locust.env import Environment
 from bench import registry
 from bench.load.lifeline import die_with_parent, ignore_interrupts
 from bench.load.messages import Say
+from bench.model.clock import clock_domain
 from bench.model.errors import ExitCode
 from bench.model.version import __version__
 
@@ -133,7 +134,8 @@ class Master:
 
     def _worker_ready(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002
         self._ready.add(msg.node_id)
-        self._pids.update(msg.data["pids"])
+        if self._hosts[msg.node_id] == clock_domain():  # others' processes are not ours to watch
+            self._pids.update(msg.data["pids"])
         if len(self._ready) == self._workers:
             tell("ready", pids=self._pids, hosts=[self._hosts[client] for client in self._order])
 

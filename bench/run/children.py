@@ -62,14 +62,17 @@ class LoadProcesses:
         except OSError as error:
             raise self._died("the load master is gone") from error
 
-    def next(self, timeout_s: float) -> Event | None:
-        """The next event, or None when none came in time. Raises when a load process died or reported a fault."""
+    def next(self, timeout_s: float, *, salvaging: bool = False) -> Event | None:
+        """The next event, or None when none came in time. Raises when a load process died or reported a fault;
+        `salvaging` passes over further faults, because the first one is known already.
+        """
         try:
             event = self._events.get(timeout=timeout_s)
         except queue.Empty:
-            self._check_alive()
+            if not salvaging:
+                self._check_alive()
             return None
-        if event["event"] == "failed":
+        if event["event"] == "failed" and not salvaging:
             raise fault(event, self.log_tail())
         if event["event"] == "closed":
             raise self._died("the load master ended")

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from bench import registry
-from bench.adapters.protocol import Adapter, Auditable, Endpoint
+from bench.adapters.protocol import Adapter, Auditable
 from bench.ledgers.protocol import LedgerInfo
 from bench.measure.inputs import Limits
 from bench.model.clock import utc_now
@@ -26,9 +25,10 @@ from bench.run.assemble import Assembled, assemble, audit_input
 from bench.run.bundling import RunBundle
 from bench.run.events import RunListener
 from bench.run.external import external_endpoint, external_secrets
+from bench.run.interrupts import Interrupts
 from bench.run.trial import TrialFacts, TrialRequest, TrialRunner
 from bench.scenario.plan import Plan, make_plan, trial_order
-from bench.scenario.schema import LedgerChoice, Scenario
+from bench.scenario.schema import EndpointChoice, LedgerChoice, Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +82,14 @@ def run(scenario: Scenario, options: RunOptions, listener: RunListener) -> RunOu
             if interrupted() or target.failed is not None:
                 continue
             request = _request(scenario, workload, parameters, target, trial, options)
-            facts = _one_trial(request, target, scenario, listener, interrupted)
-            if facts.failure is not None:
-                target.failed = facts.failure
-                problems.append(f"{target.name}, trial {trial}: {facts.failure}")
-                codes.append(facts.failure.exit_code)
+            try:
+                failed = _one_trial(request, target, scenario, listener, interrupted).failure
+            except BenchError as error:  # the bundle could not take it: a full disk, say
+                failed = error
+            if failed is not None:
+                target.failed = failed
+                problems.append(f"{target.name}, trial {trial}: {failed}")
+                codes.append(failed.exit_code)
         if interrupted():
             codes.append(ExitCode.INTERRUPTED)
         bundles = []
@@ -96,7 +99,12 @@ def run(scenario: Scenario, options: RunOptions, listener: RunListener) -> RunOu
                 continue
             listener.step(f"{target.name}: writing the report")
             partial = interrupted() or target.failed is not None
-            bundles.append(target.bundle.close(options.write_report, partial=partial))
+            try:
+                bundles.append(target.bundle.close(options.write_report, partial=partial))
+            except BenchError as error:
+                if target.failed is None:
+                    problems.append(f"{target.name}: {error}")
+                codes.append(error.exit_code)
     codes.extend(code for target in targets for code in target.bundle.codes())
     return RunOutcome(bundles, worst(codes), problems)
 
@@ -106,9 +114,9 @@ def _one_trial(
     target: _Target,
     scenario: Scenario,
     listener: RunListener,
-    interrupted: Callable[[], bool],
+    interrupted: Interrupts,
 ) -> TrialFacts:
-    limits = Limits(scenario.limits.submit_lag_p99_ns, scenario.limits.worker_cpu_percent, scenario.limits.sent_share)
+    limits = _limits(scenario)
     work = Path(tempfile.mkdtemp(prefix="bench-trial-"))
     assembled: list[Assembled] = []
 
@@ -132,6 +140,14 @@ def _one_trial(
         return facts
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _limits(scenario: Scenario) -> Limits:
+    """The scenario's, with the time a transaction is made to wait for its batch added to the bound on submit lag."""
+    waiting = scenario.load.linger_ns if scenario.load.batch > 1 else 0
+    return Limits(
+        scenario.limits.submit_lag_p99_ns + waiting, scenario.limits.worker_cpu_percent, scenario.limits.sent_share
+    )
 
 
 def _audit(request: TrialRequest, adapter: Adapter, made: Assembled) -> list[InvariantPart]:
@@ -163,13 +179,16 @@ def _targets(scenario: Scenario, workload: Workload, options: RunOptions) -> lis
     checked = []
     for index in range(count):
         plan = make_plan(scenario, index)
+        family: str | None
         if isinstance(plan.target, LedgerChoice):
             info = registry.ledger(plan.target.name).info
             family, adapter_name, name = info.family, info.adapter, info.name
         else:
             info, adapter_name, name = None, plan.target.adapter, plan.target.adapter
-            family = adapter_name
-        if family not in workload.families:
+            family = _family_of(adapter_name)
+            external_endpoint(plan.target)
+            external_secrets(_key_file(plan.target, options))
+        if family is not None and family not in workload.families:
             raise ConfigurationError(
                 f"workload {workload.name} cannot be expressed on {name} (family {family})",
                 remedy=f"families it has: {', '.join(sorted(workload.families))}",
@@ -199,11 +218,7 @@ def _request(
 ) -> TrialRequest:
     choice = target.plan.target
     planned = target.plan.trials[trial - 1]
-    managed = isinstance(choice, LedgerChoice)
-    endpoint: Endpoint | None = None if isinstance(choice, LedgerChoice) else external_endpoint(choice)
-    key_file = options.key_file or (
-        None if isinstance(choice, LedgerChoice) or not choice.key_file else Path(choice.key_file)
-    )
+    endpoint = None if isinstance(choice, LedgerChoice) else external_endpoint(choice)
     load = scenario.load
     return TrialRequest(
         ledger_name=target.name,
@@ -213,7 +228,7 @@ def _request(
         endpoint=endpoint,
         ledger=registry.ledger(choice.name) if isinstance(choice, LedgerChoice) else None,
         ledger_options=choice.options if isinstance(choice, LedgerChoice) else {},
-        secrets={} if managed else external_secrets(key_file),
+        secrets={} if isinstance(choice, LedgerChoice) else external_secrets(_key_file(choice, options)),
         arrival=scenario.arrival.model_dump(by_alias=True),
         seed=planned.seed,
         trial=trial,
@@ -234,20 +249,23 @@ def _request(
     )
 
 
+def _family_of(adapter: str) -> str | None:
+    """The family an adapter speaks, as far as a registered ledger declares it; the adapter itself refuses the rest."""
+    infos = (registry.ledger(name).info for name in registry.names("ledgers"))
+    return next((info.family for info in infos if info.adapter == adapter), None)
+
+
+def _key_file(choice: EndpointChoice, options: RunOptions) -> Path | None:
+    return options.key_file or (Path(choice.key_file) if choice.key_file else None)
+
+
 @contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
+def _interrupts() -> Iterator[Interrupts]:
     """The first Ctrl-C (or SIGTERM) asks the run to close cleanly; the second ends it as Python would."""
-    caught: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        del frame
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-
-    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    interrupts = Interrupts()
+    previous = {number: signal.signal(number, interrupts.note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(caught)
+        yield interrupts
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -7,7 +7,9 @@ went wrong leaves as much as one that went well.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,11 @@ from bench.model.workload import Parameter, Workload
 from bench.monitors.processes import ProcessMonitor
 from bench.run.children import REPORT, LoadProcesses
 from bench.run.events import RunListener
+from bench.run.interrupts import InterruptedRunError, Interrupts
 from bench.run.live import LiveCounts
 
 READY_DEADLINE_S = 180.0
+NODE_ENDS_WITHIN = 10
 START_DEADLINE_S = 30.0
 FINISH_DEADLINE_S = 60.0
 SETTLE_DEADLINE_S = 200.0
@@ -94,9 +98,7 @@ class TrialFacts:
 class TrialRunner:
     """Runs one `TrialRequest` in `directory`. `interrupted` is asked about five times a second."""
 
-    def __init__(
-        self, plan: TrialRequest, directory: Path, listener: RunListener, interrupted: Callable[[], bool]
-    ) -> None:
+    def __init__(self, plan: TrialRequest, directory: Path, listener: RunListener, interrupted: Interrupts) -> None:
         self._plan = plan
         self._directory = directory
         self._listener = listener
@@ -127,19 +129,21 @@ class TrialRunner:
                 remote=self._plan.remote_workers,
                 master=self._plan.master,
             )
-            endpoint = self._ledger_up()
-            adapter = self._adapter = new_adapter(self._plan.adapter_name)
-            fixture = self._prepare(adapter, endpoint)
-            self._load.connect()
+            with self._interrupted.at_once():
+                endpoint = self._ledger_up()
+                adapter = self._adapter = new_adapter(self._plan.adapter_name)
+                fixture = self._prepare(adapter, endpoint)
+                self._load.connect()
             self._start(self._load, self._spec(endpoint, fixture))
             self._facts.setup_ns = monotonic_ns() - began
             self._measure(self._load)
             self._finish(self._load, ErrorClass.BUFFER_EMPTY)
-            self._stop_load()
-            audit(adapter, self._facts)
+            self._stop_load(self._load)
+            with self._interrupted.at_once():
+                audit(adapter, self._facts)
         except BenchError as error:
             self._cut_short(error)
-        except _Interrupted:
+        except InterruptedRunError:
             self._facts.interrupted = True
             self._salvage(ErrorClass.INTERRUPTED)
         finally:
@@ -247,11 +251,15 @@ class TrialRunner:
         if not drained:
             raise HarnessError("the workers did not report the end of the drain", remedy=REPORT)
 
-    def _finish(self, load: LoadProcesses, cause: ErrorClass) -> None:
+    def _finish(self, load: LoadProcesses, cause: ErrorClass, *, salvaging: bool = False) -> None:
         load.tell("finish", cause=int(cause))
-        while (event := load.next(FINISH_DEADLINE_S)) is not None and event["event"] != "finished":
+        while (event := load.next(FINISH_DEADLINE_S, salvaging=salvaging)) is not None:
+            if event["event"] == "finished":
+                break
             if event["event"] == "snapshot":
                 self._listener.live(self._live.update(event["workers"]))
+        else:
+            raise HarnessError("the workers did not hand over their last rows", remedy=REPORT)
         self._facts.fillers = self._live.sum("fillers")
         self._facts.error_examples = self._live.error_examples()
 
@@ -259,7 +267,7 @@ class TrialRunner:
 
     def _tick(self) -> None:
         if self._interrupted():
-            raise _Interrupted
+            raise InterruptedRunError
         for node in self._network.nodes if self._network else ():
             if node.pid is not None and not _running(node.pid):
                 raise LedgerError(
@@ -270,10 +278,14 @@ class TrialRunner:
     def _cut_short(self, error: BenchError) -> None:
         """Keep what was measured. A load process that fails because the node died blames the node."""
         try:
-            self._tick()
+            for _ in range(NODE_ENDS_WITHIN):  # its sockets close a moment before it has ended
+                self._tick()
+                if not isinstance(error, LedgerError):
+                    break
+                time.sleep(0.1)
         except BenchError as cause:
             error = cause
-        except _Interrupted:
+        except InterruptedRunError:
             self._facts.interrupted = True
         self._facts.failure = error
         self._salvage(ErrorClass.INTERRUPTED)
@@ -283,25 +295,24 @@ class TrialRunner:
             return
         self._facts.end_ns = self._facts.end_ns or monotonic_ns() - self._facts.start_ns
         try:
-            self._finish(self._load, cause)
+            self._finish(self._load, cause, salvaging=True)
         except BenchError:
             pass  # the first failure is already recorded; the rows spooled so far stay
 
-    def _stop_load(self) -> None:
+    def _stop_load(self, load: LoadProcesses) -> None:
         self._facts.samples = self._monitor.stop()
-        if self._load is not None:
-            self._load.stop()
+        load.stop()
 
     def _tear_down(self) -> None:
-        self._stop_load()
-        if self._adapter is not None:
-            self._adapter.close()
-        if self._network is not None and self._plan.ledger is not None:
-            self._plan.ledger.down(self._network)
-
-
-class _Interrupted(Exception):
-    """A person pressed Ctrl-C."""
+        """Every step is tried, whatever the ones before it do."""
+        with ExitStack() as steps:
+            if self._network is not None and self._plan.ledger is not None:
+                steps.callback(self._plan.ledger.down, self._network)
+            if self._adapter is not None:
+                steps.callback(self._adapter.close)
+            if self._load is not None:
+                steps.callback(self._load.stop)
+            self._facts.samples = self._facts.samples or self._monitor.stop()
 
 
 def _running(pid: int) -> bool:

@@ -62,6 +62,15 @@ def _url(value: str) -> str:
     return value
 
 
+def _no_credentials(options: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Options are written into the bundle."""
+    secret = [key for key, value in options.items() if isinstance(value, str) and re.search(r"://[^/@\s]+@", value)]
+    if secret:
+        remedy = "move them to the file that headers_file names"
+        refuse([Mistake("carries credentials", remedy, (key,), show_value=False) for key in secret])
+    return options
+
+
 def _listen(value: str) -> str:
     host, _, port = value.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65_535:
@@ -89,7 +98,9 @@ class LedgerChoice(Part):
     """A managed ledger: the product starts it fresh for every trial."""
 
     name: PlugInName = Field(description="Name of the ledger; `bench.py ledgers list` shows them.")
-    options: dict[str, JsonValue] = Field(default={}, description="Settings of the ledger, checked by the ledger.")
+    options: Annotated[dict[str, JsonValue], AfterValidator(_no_credentials)] = Field(
+        default={}, description="Settings of the ledger, checked by the ledger."
+    )
 
 
 class EndpointChoice(Part):
@@ -108,7 +119,9 @@ class EndpointChoice(Part):
     chain_id: Annotated[Whole, Field(ge=0)] | None = Field(
         default=None, description="Chain the node must be on; the run refuses any other. Absent: any chain."
     )
-    options: dict[str, JsonValue] = Field(default={}, description="Settings of the adapter, checked by the adapter.")
+    options: Annotated[dict[str, JsonValue], AfterValidator(_no_credentials)] = Field(
+        default={}, description="Settings of the adapter, checked by the adapter."
+    )
 
 
 class WorkloadChoice(Part):
@@ -163,7 +176,13 @@ class Load(Part):
         default=200, ge=1, le=1_000_000, description="Sending accounts, shared out over the workers."
     )
     lanes: Whole = Field(default=32, ge=1, le=10_000, description="Requests each worker keeps open at the beginning.")
-    max_lanes: Whole = Field(default=512, ge=1, le=10_000, description="Requests a worker may have open at most.")
+    max_lanes: Whole = Field(
+        default_factory=lambda earlier: max(earlier.get("lanes", 1), 512 if earlier.get("batch", 1) == 1 else 64),
+        ge=1,
+        le=10_000,
+        description="Requests a worker may have open at most; what falls due when all are open is dropped and counted "
+        "against the ledger. Default: 512, or 64 with batches, of which many at once would only slow a node down.",
+    )
     in_flight: Whole = Field(
         default=_LATER,
         ge=1,
