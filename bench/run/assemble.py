@@ -58,7 +58,7 @@ def assemble(request: TrialRequest, facts: TrialFacts, limits: Limits) -> Assemb
             seed=request.seed,
             rows=rows,
             blocks=blocks,
-            planned=int(rows["index"].max(initial=-1)) + 1 if partial else request.planned,
+            planned=_seen(rows) if partial else request.planned,
             phases=phases,
             operations=request.workload.operations,
             examples={ErrorClass(code): messages for code, messages in facts.error_examples.items()},
@@ -134,6 +134,11 @@ def _statuses(path: Path) -> Iterator[tuple[int, bytes]]:
         offset += STATUS_HEAD.size
         yield ordinal, data[offset : offset + count]
         offset += count
+
+
+def _seen(rows: Rows) -> int:
+    """How far into the plan a trial that was cut short came."""
+    return int(rows["index"].max()) + 1 if len(rows) else 0
 
 
 def _foreign(blocks: Blocks, fillers: int, hosts: int) -> int:

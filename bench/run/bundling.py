@@ -59,6 +59,7 @@ class RunBundle:
         self._command = list(command)
         self._ledger = _declared(target, info, scenario)
         self._trials: list[Trial] = []
+        self._measured = False
         self._invariants: dict[str, InvariantPart] = {}
         self._notes: list[str] = []
         self._writer = BundleWriter(self.directory)
@@ -78,6 +79,7 @@ class RunBundle:
 
     def add(self, request: TrialRequest, facts: TrialFacts, made: Assembled) -> None:
         """One finished trial, good or bad."""
+        self._measured = True
         self._ledger = self._ledger.model_copy(update=_as_it_ran(facts))
         operations = [operation.name for operation in request.workload.operations]
         samples = attribute(facts.samples, made.phases, facts.start_ns) if facts.started else []
@@ -107,8 +109,8 @@ class RunBundle:
 
     @property
     def has_trials(self) -> bool:
-        """Whether anything was measured."""
-        return bool(self._trials)
+        """Whether anything was measured, also if it could not be written."""
+        return self._measured
 
     def discard(self) -> None:
         """Remove the directory of a run in which nothing was ever sent."""

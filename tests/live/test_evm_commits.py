@@ -1,5 +1,6 @@
 """Following a real anvil: subscription and poll, reverts, receipts against traces, reorganisations, a dead node."""
 
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from bench.model.errors import LedgerError
 from bench.model.operation import Operation
 from bench.model.transaction import ACCEPTED, Block, CommitEvent, ErrorClass, Orphaned, Settled
 from tests.support.anvil import AnvilNetwork, anvil_network
+from tests.support.cli import Cli, wait_for_line
 from workloads.smallbank import WORKLOAD as SMALLBANK
 
 pytestmark = pytest.mark.live
@@ -169,9 +171,52 @@ def test_a_reorganisation_is_told(anvil, bank, follow, rpc):
 def test_a_node_that_dies_ends_the_iteration_with_an_error(tmp_path):
     adapter = EvmAdapter()
     with anvil_network(tmp_path, block_time_s=0.3) as network:
-        adapter.open(Endpoint(network.endpoint, timeout_s=1.0))
+        adapter.open(Endpoint(network.endpoint, options={"unreachable_after_s": 1.0}))
         events = adapter.commits(None)
         assert next(events) is None
+    died = time.monotonic()
     with pytest.raises(LedgerError, match=r"cannot be reached|lost|closed"):
         deque(islice(events, 100), maxlen=0)
+    assert 0.9 < time.monotonic() - died < 5
     adapter.close()
+
+
+def test_a_node_that_freezes_leaves_the_caller_its_turns_and_ends_with_an_error(tmp_path):
+    adapter = EvmAdapter()
+    with anvil_network(tmp_path, block_time_s=0.3) as network:
+        adapter.open(Endpoint(network.endpoint, options={"unreachable_after_s": 1.0}, timeout_s=2.0))
+        events = adapter.commits(None)
+        assert next(events) is None
+        network.process.send_signal(signal.SIGSTOP)  # connections are still accepted
+        try:
+            longest_s, began = 0.0, time.monotonic()
+            with pytest.raises(LedgerError, match="no answer"):
+                while time.monotonic() - began < 20:
+                    longest_s, began_turn = max(longest_s, 0.0), time.monotonic()
+                    next(events)
+                    longest_s = max(longest_s, time.monotonic() - began_turn)
+            assert longest_s < 0.5
+        finally:
+            network.process.send_signal(signal.SIGCONT)
+    adapter.close()
+
+
+def test_a_run_against_an_external_node_that_dies_ends_as_the_ledgers_failure(tmp_path):
+    cli = Cli(tmp_path)
+    try:
+        with anvil_network(tmp_path, block_time_s=0.5) as network:
+            process = cli.start(
+                *("run", "--adapter", "evm", "--endpoint", network.endpoint, "--workload", "transfer"),
+                *("--rate", "50", "--duration", "120s", "--trials", "1", "--out", str(cli.out)),
+                *("--set", "endpoint.unreachable_after_s=2"),
+                BENCH_FUNDING_KEY=network.funding_key,
+            )
+            lines: list[str] = []
+            wait_for_line(process, ["measure", "committed"], lines)
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == 5, output + errors
+        assert "cannot be reached" in "".join(lines) + errors
+        assert cli.only_bundle().result.partial
+        assert cli.wait_until_gone() == []
+    finally:
+        cli.end()

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_TEXT, _CLOSE = 0x1, 0x8
+_TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
 
 Answer = Callable[[bytes], list[bytes] | None]
 """None closes the connection."""
 
 
 @contextmanager
-def ws_server(answer: Answer) -> Iterator[str]:
-    """Yields the ws:// URL; serves any number of connections."""
+def ws_server(answer: Answer, *, pongs: bool = True) -> Iterator[str]:
+    """Yields the ws:// URL; serves any number of connections. Without `pongs` pings find no answer."""
     listener = socket.create_server(("127.0.0.1", 0))
     peers: list[socket.socket] = []
     threads: list[threading.Thread] = []
@@ -31,7 +31,7 @@ def ws_server(answer: Answer) -> Iterator[str]:
             except OSError:
                 return
             peers.append(peer)
-            threads.append(threading.Thread(target=_serve, args=(peer, answer)))
+            threads.append(threading.Thread(target=_serve, args=(peer, answer, pongs)))
             threads[-1].start()
 
     acceptor = threading.Thread(target=accept)
@@ -53,7 +53,7 @@ def ws_server(answer: Answer) -> Iterator[str]:
             peer.close()
 
 
-def _serve(peer: socket.socket, answer: Answer) -> None:
+def _serve(peer: socket.socket, answer: Answer, pongs: bool) -> None:
     stream = peer.makefile("rb")
     try:
         key = b""
@@ -65,6 +65,10 @@ def _serve(peer: socket.socket, answer: Answer) -> None:
         peer.sendall(head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
         while True:
             opcode, payload = _read_frame(stream)
+            if opcode == _PING:
+                if pongs:
+                    peer.sendall(_frame(payload, _PONG))
+                continue
             frames = None if opcode == _CLOSE else answer(payload)
             if frames is None:
                 peer.shutdown(socket.SHUT_RDWR)
@@ -89,7 +93,7 @@ def _read_frame(stream) -> tuple[int, bytes]:
     return first & 0xF, bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
 
 
-def _frame(payload: bytes) -> bytes:
+def _frame(payload: bytes, opcode: int = _TEXT) -> bytes:
     size = len(payload)
-    head = struct.pack("!BB", 0x80 | _TEXT, size) if size < 126 else struct.pack("!BBH", 0x80 | _TEXT, 126, size)
+    head = struct.pack("!BB", 0x80 | opcode, size) if size < 126 else struct.pack("!BBH", 0x80 | opcode, 126, size)
     return head + payload

@@ -101,10 +101,10 @@ class EvmAdapter:
         # Its own connections: a worker's pool and this thread share nothing.
         target, channel = open_channel(opened.endpoint)
         timeout_s, options = opened.endpoint.timeout_s, opened.options
-        patient = Rpc(channel, target.shown, patience_s=timeout_s)
+        patient = Rpc(channel, target.shown, patience_s=options.unreachable_after_s)
         watcher = HeadWatcher(patient, _subscription(opened), options.poll_interval_s, timeout_s)
         receipts = ReceiptFetcher(choose_source(patient, options.status_source, limits), options.receipts_duty)
-        follower = BlockFollower(Rpc(channel, target.shown), watcher, receipts, timeout_s)
+        follower = BlockFollower(Rpc(channel, target.shown), watcher, receipts, options.unreachable_after_s)
         try:
             yield from follower.follow(after)
         finally:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from bench.adapters.evm.heads import Head, HeadWatcher
@@ -36,7 +37,8 @@ class ChainBlock:
 class BlockFollower:
     """Turns heads into events. The generator `follow` owns watcher and fetcher: closing it stops their threads.
 
-    A node that cannot be reached is asked again for `patience_s`, while the caller keeps getting its turns.
+    Blocks are asked for in a thread of their own, so that the caller gets its turns while a node is slow or silent. A
+    node that cannot be reached is asked again for `patience_s`, then `follow` raises `UnreachedError`.
     """
 
     def __init__(self, rpc: Rpc, watcher: HeadWatcher, receipts: ReceiptFetcher, patience_s: float) -> None:
@@ -50,17 +52,18 @@ class BlockFollower:
         self._next_ordinal = 0
         self._tip_height = -1
         self._tip_id = ""
+        self._reached_at_ns = 0
+        self._asking = ThreadPoolExecutor(1, "evm-blocks")
 
     def follow(self, after: int | None) -> Iterator[CommitEvent | None]:
         """See `Adapter.commits`."""
-        base = self._fetch("latest" if after is None else hex(after))
+        base = self._ask("latest" if after is None else hex(after))
         if base is None:
             raise LedgerError("no block has this height yet", value=after, remedy="begin at a block that exists")
         self._remember(base, -1)
         self._watcher.start()
         self._receipts.start()
         again: Head | None = None
-        reached_at_ns = monotonic_ns()
         try:
             while True:
                 while settled := self._receipts.settled():
@@ -68,25 +71,28 @@ class BlockFollower:
                 if (head := again or self._watcher.next(_YIELD_S)) is None:
                     yield None
                     continue
+                if again is None:
+                    self._reached_at_ns = monotonic_ns()
                 try:
                     yield from self._extend(head)
-                    again, reached_at_ns = None, monotonic_ns()
+                    again = None
                 except UnreachedError:
-                    if again is not None and monotonic_ns() - reached_at_ns > self._patience_s * NS_PER_S:
+                    if monotonic_ns() - self._reached_at_ns > self._patience_s * NS_PER_S:
                         raise
-                    again, reached_at_ns = head, monotonic_ns() if again is None else reached_at_ns
+                    again = head
                     yield None
                     time.sleep(_YIELD_S)
         finally:
             self._watcher.stop()
             self._receipts.stop()
+            self._asking.shutdown()
 
-    def _extend(self, head: Head) -> Iterator[CommitEvent]:
+    def _extend(self, head: Head) -> Iterator[CommitEvent | None]:
         if head.block_id is not None and head.block_id in self._chain:
             return
         while self._tip_height < head.height:
             by_id = head.block_id is not None and head.height == self._tip_height + 1
-            block = self._fetch(head.block_id if by_id and head.block_id else hex(self._tip_height + 1))
+            block = yield from self._fetch(head.block_id if by_id and head.block_id else hex(self._tip_height + 1))
             if block is None:
                 return  # announced, but not served yet or gone again: the next head or poll brings it
             if block.parent_id != self._tip_id:
@@ -94,7 +100,7 @@ class BlockFollower:
             else:
                 yield self._append(block, head.observed_at_ns)
         if self._lowest() <= head.height <= self._tip_height and self._is_other_branch(head):
-            block = self._fetch(head.block_id or hex(head.height))
+            block = yield from self._fetch(head.block_id or hex(head.height))
             if block is not None and block.block_id not in self._chain:
                 yield from self._switch(block, head.observed_at_ns)
 
@@ -104,11 +110,11 @@ class BlockFollower:
     def _lowest(self) -> int:
         return next(iter(self._chain.values()))[0]
 
-    def _switch(self, block: ChainBlock, observed_at_ns: int) -> Iterator[CommitEvent]:
+    def _switch(self, block: ChainBlock, observed_at_ns: int) -> Iterator[CommitEvent | None]:
         """The chain was reorganised: orphan our blocks down to the common ancestor, then take the new branch."""
         branch = [block]
         while branch[-1].parent_id not in self._chain:
-            parent = self._fetch(branch[-1].parent_id)
+            parent = yield from self._fetch(branch[-1].parent_id)
             if parent is None or parent.height < self._lowest():
                 raise LedgerError(
                     "the chain was reorganised below the first block this run followed",
@@ -153,7 +159,16 @@ class BlockFollower:
         if len(self._chain) > KEPT_BLOCKS:
             self._chain.popitem(last=False)
 
-    def _fetch(self, reference: str) -> ChainBlock | None:
+    def _fetch(self, reference: str) -> Generator[None, None, ChainBlock | None]:
+        """`_ask` in the other thread, with a turn for the caller every `_YIELD_S`."""
+        answer = self._asking.submit(self._ask, reference)
+        while not wait([answer], _YIELD_S).done:
+            yield None
+        block = answer.result()
+        self._reached_at_ns = monotonic_ns()
+        return block
+
+    def _ask(self, reference: str) -> ChainBlock | None:
         """By id (66 characters), height or tag; hashes of transactions only."""
         method = "eth_getBlockByHash" if len(reference) == 66 else "eth_getBlockByNumber"
         answer = self._rpc.call(method, [reference, False])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from bench.adapters.evm.channel import parse_target
 from bench.adapters.protocol import JsonValue
 from bench.model.errors import ConfigurationError
+
+_CREDENTIALS = re.compile(r"://[^/?#\s]*@")
 
 
 class FeeOptions(BaseModel):
@@ -53,6 +57,7 @@ class EvmOptions(BaseModel):
     poll_interval_s: float = Field(default=0.1, gt=0, le=60)
     status_source: Literal["auto", "receipts", "traces"] = "auto"
     receipts_duty: float = Field(default=0.1, gt=0, le=1)
+    unreachable_after_s: float = Field(default=30.0, gt=0, le=3600)
     setup_timeout_s: float = Field(default=120.0, gt=0)
     funding_window: int = Field(default=500, ge=1, le=10_000)
 
@@ -60,6 +65,16 @@ class EvmOptions(BaseModel):
     @classmethod
     def _number_is_fine(cls, value: object) -> object:
         return str(value) if isinstance(value, int) else value
+
+    @field_validator("ws_url")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse_target(value, {})
+            except ConfigurationError as error:
+                raise ValueError(f"{error.what}; write ws://host:port or wss://host:port") from error
+        return value
 
     @model_validator(mode="after")
     def _one_kind_of_price(self) -> EvmOptions:
@@ -69,7 +84,15 @@ class EvmOptions(BaseModel):
 
 
 def parse_options(options: Mapping[str, JsonValue]) -> EvmOptions:
-    """Validate; every mistake is in one ConfigurationError."""
+    """Validate; every mistake is in one ConfigurationError. Options reach the bundle, so credentials are refused first
+    and never shown.
+    """
+    if places := list(_credentials(dict(options), "")):
+        raise ConfigurationError(
+            f"evm adapter options: {', '.join(places)} carries credentials, and options are written into the bundle",
+            remedy="move them to an Authorization line of the file that endpoint.headers_file names; "
+            "it is sent to ws_url too",
+        )
     try:
         return EvmOptions.model_validate(dict(options))
     except ValidationError as error:
@@ -77,6 +100,19 @@ def parse_options(options: Mapping[str, JsonValue]) -> EvmOptions:
         raise ConfigurationError(
             "evm adapter options: " + "; ".join(mistakes), remedy="see docs/adapters/evm.md for all options"
         ) from error
+
+
+def _credentials(value: JsonValue, path: str) -> Iterator[str]:
+    """The places of all strings that look like scheme://user:password@host."""
+    if isinstance(value, str):
+        if _CREDENTIALS.search(value):
+            yield path
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _credentials(item, f"{path}.{name}" if path else name)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _credentials(item, path)
 
 
 def _describe(location: tuple[int | str, ...], kind: str, message: str, value: object) -> str:

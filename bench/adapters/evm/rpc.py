@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ def open_channel(endpoint: Endpoint) -> tuple[Target, Channel]:
 class Rpc:
     """Thread-safe as far as its channel is. `shown` names the endpoint without credentials.
 
-    An exchange that fails on its way is tried again for `patience_s`: every method used here may be repeated.
+    An exchange that fails on its way is tried again for `patience_s`, or until `lose_patience`: every method used here
+    may be repeated.
     """
 
     def __init__(self, channel: Channel, shown: str, patience_s: float = 0.0) -> None:
@@ -51,6 +53,11 @@ class Rpc:
         self._shown = shown
         self._patience_s = patience_s
         self._ids = count(1)
+        self._impatient = threading.Event()
+
+    def lose_patience(self) -> None:
+        """Let no exchange be tried again, now or later."""
+        self._impatient.set()
 
     def call(self, method: str, params: Sequence[JsonValue]) -> JsonValue:
         """The result; a node's error is a LedgerError too."""
@@ -116,9 +123,8 @@ class Rpc:
             try:
                 return self._parse(self._channel.exchange(body, numbers))
             except (NotSentError, LostError) as error:
-                if time.monotonic() >= deadline:
+                if time.monotonic() >= deadline or self._impatient.wait(_RETRY_S):
                     raise UnreachedError(str(error), remedy="check the endpoint URL and that the node runs") from error
-            time.sleep(_RETRY_S)
 
     def _parse(self, answer: Answer) -> JsonValue:
         if answer.status in (401, 403):

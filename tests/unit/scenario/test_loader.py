@@ -170,9 +170,9 @@ TARGET = "name: x\nworkload: transfer\nphases: {duration: 10s}\narrival: {proces
         ),
         (TARGET + "ledger: !x a\n", ["s.yaml:5: ledger: has the tag !x; remove the tag"]),
         (
-            TARGET + "ledger: a\nload: {lanes: 600, workers: 9, accounts: 8}\n",
+            TARGET + "ledger: a\nload: {lanes: 600, max_lanes: 512, workers: 9, accounts: 8}\n",
             [
-                "s.yaml:6: load.max_lanes: is below lanes; use at least 600",
+                "s.yaml:6: load.max_lanes: is below lanes (got 512); use at least 600",
                 "s.yaml:6: load.accounts: is below workers (got 8); use at least 9",
             ],
         ),

@@ -1,5 +1,6 @@
+import threading
 from collections import deque
-from itertools import islice
+from itertools import count, islice
 
 import pytest
 
@@ -253,3 +254,43 @@ def test_a_block_that_cannot_be_read_is_an_error():
     setting.heads.queue.append(Head(2, None, 0))
     with pytest.raises(LedgerError, match="block cannot be read"):
         setting.events()
+
+
+def test_a_node_that_is_silent_leaves_the_caller_its_turns(monkeypatch):
+    monkeypatch.setattr("bench.adapters.evm.blocks._YIELD_S", 0.01)
+    setting = Setting()
+    setting.chain.add("a", TX[:1])
+    setting.announce(at=5)
+    answers = threading.Event()
+    working = setting.node.exchange
+
+    def silent(body, ids):
+        assert answers.wait(5)
+        return working(body, ids)
+
+    setting.node.exchange = silent
+    assert [next(setting.iterator) for _ in range(5)] == [None] * 5
+    answers.set()
+    events = [event for event in islice(setting.iterator, 500) if event is not None]
+    assert heights(events) == [2]
+    assert events[0].observed_at_ns == 5
+
+
+def test_progress_between_failures_counts_as_reached(monkeypatch):
+    clock = iter(range(0, 10**12, 10**7))  # 10 ms per look; patience is 50 ms
+    monkeypatch.setattr("bench.adapters.evm.blocks.monotonic_ns", lambda: next(clock))
+    monkeypatch.setattr("bench.adapters.evm.blocks.time.sleep", lambda _: None)
+    setting = Setting()
+    for number in range(9):
+        setting.chain.add("a", TX[number : number + 1])
+    setting.announce()
+    working, turn = setting.node.exchange, count()
+
+    def every_other(body, ids):
+        if next(turn) % 2:
+            raise LostError("gone")
+        return working(body, ids)
+
+    setting.node.exchange = every_other
+    events = [event for event in islice(setting.iterator, 40) if event is not None]
+    assert heights(events) == list(range(2, 11))

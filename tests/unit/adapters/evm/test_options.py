@@ -31,7 +31,35 @@ def test_mistakes_are_named(options, said):
 
 def test_all_mistakes_come_at_once_and_a_url_is_not_shown():
     with pytest.raises(ConfigurationError) as caught:
-        parse_options({"chian_id": 1, "confirmations": -1, "ws_url": ["ws://user:secret@host"]})
+        parse_options({"chian_id": 1, "confirmations": -1, "ws_url": "host:secret"})
     assert "chian_id" in str(caught.value)
     assert "confirmations" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        ({"ws_url": "ws://user:secret@host:8546"}, "ws_url"),
+        ({"ws_url": "wss://secret@host/path", "chian_id": 1}, "ws_url"),
+        ({"ws_url": ["ws://user:secret@host"]}, "ws_url"),
+        ({"fees": {"policy": "http://user:secret@host"}}, "fees.policy"),
+        ({"unknown": [{"deep": "see https://user:secret@host"}]}, "unknown.deep"),
+    ],
+)
+def test_credentials_in_an_option_are_refused_and_never_shown(options, place):
+    with pytest.raises(ConfigurationError, match=rf"{place} carries credentials") as caught:
+        parse_options(options)
+    assert "endpoint.headers_file" in caught.value.remedy
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["ws://user:sec/ret@host", "user:secret@host", "ftp://host"])
+def test_a_ws_url_that_is_no_address_is_refused_without_showing_it(url):
+    with pytest.raises(ConfigurationError, match=r"ws_url: .* write ws://host:port") as caught:
+        parse_options({"ws_url": url})
+    assert url not in str(caught.value)
+
+
+def test_an_at_sign_behind_the_host_is_no_credential():
+    assert parse_options({"ws_url": "ws://host:8546/user@path?a=b@c"}).ws_url == "ws://host:8546/user@path?a=b@c"

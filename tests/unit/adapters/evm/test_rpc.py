@@ -72,3 +72,12 @@ def test_patience_repeats_what_failed_on_its_way(monkeypatch):
         rpc, channel = over_http(server.url, patience_s=5)
         assert rpc.call("eth_chainId", []) == "0x7"
         channel.close()
+
+
+def test_lost_patience_ends_the_repeating():
+    with scripted_server([CLOSE]) as server:
+        rpc, channel = over_http(server.url, patience_s=60)
+        rpc.lose_patience()
+        with pytest.raises(LedgerError, match="connection closed"):
+            rpc.call("eth_chainId", [])
+        channel.close()

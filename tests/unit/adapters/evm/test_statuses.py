@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from bench.adapters.evm.receipts import ReceiptFetcher
+from bench.adapters.evm.receipts import FULL_BACKLOG, ReceiptFetcher, duty_at
 from bench.adapters.evm.statuses import Receipts, Statuses, Traces, choose_source
 from bench.model.errors import LedgerError
 from bench.model.transaction import ErrorClass, Settled
@@ -176,3 +176,84 @@ def test_what_the_node_never_tells_is_unknown(monkeypatch):
     fetcher.start()
     assert collect(fetcher, 1) == [Settled(0, bytes([ErrorClass.STATUS_UNKNOWN] * 2))]
     fetcher.stop()
+
+
+def busy(*_: object) -> object:
+    raise NodeSays("server busy")
+
+
+@pytest.mark.parametrize("answer", [lambda *_: None, lambda *_: [], lambda *_: [receipt(), None], busy])
+def test_receipts_that_never_come_whole_leave_the_block_unknown_and_the_next_is_read(answer, monkeypatch):
+    import bench.adapters.evm.receipts as module
+
+    monkeypatch.setattr(module, "_RETRY_S", 0.0)
+    good = "0x" + "0c" * 32
+    told = {BLOCK: answer, good: lambda _: [receipt(block=good)]}
+    node = FakeNode({"eth_getBlockReceipts": lambda block_id: told[block_id](block_id)})
+    fetcher = ReceiptFetcher(Receipts(node.rpc, frozenset()), duty=1.0)
+    fetcher.add(0, 5, BLOCK, TX[:2])
+    fetcher.add(1, 6, good, TX[2:3])
+    fetcher.start()
+    unknown = bytes([ErrorClass.STATUS_UNKNOWN])
+    assert collect(fetcher, 2) == [Settled(0, unknown * 2), Settled(1, b"\0", [30_000])]
+    assert node.count("eth_getBlockReceipts") == 21
+    fetcher.stop()
+
+
+def test_the_duty_grows_with_the_backlog_from_the_least_to_all_of_the_time():
+    assert [duty_at(waiting, 0.1) for waiting in (0, 5, 10, 1000)] == pytest.approx([0.1, 0.55, 1.0, 1.0])
+    assert duty_at(0, 1.0) == 1.0
+
+
+def backlog_after(blocks: int, *, interval_s: int, cost_s: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Blocks waiting after that many came, on a clock that only fetches and pauses move."""
+    import bench.adapters.evm.receipts as module
+
+    now, next_block = 0, 0
+    fetcher = ReceiptFetcher(Source(), duty=0.1)
+
+    def pass_time(nanoseconds: int) -> None:
+        nonlocal now, next_block
+        now += nanoseconds
+        while next_block < blocks and next_block * interval_s * 10**9 <= now:
+            fetcher.add(next_block, next_block, "a", TX[:1])
+            next_block += 1
+        if next_block == blocks:
+            fetcher._stopped.set()
+
+    class Wake(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            until_block = next_block * interval_s * 10**9 - now
+            pass_time(until_block if timeout is None else min(until_block, int(timeout * 1e9) + 1))
+            return True
+
+    class Slow(Source):
+        def read(self, block_id, height, tx_ids):
+            pass_time(cost_s * 10**9)
+            return super().read(block_id, height, tx_ids)
+
+    monkeypatch.setattr(module, "monotonic_ns", lambda: now)
+    monkeypatch.setattr(fetcher, "_source", Slow())
+    monkeypatch.setattr(fetcher, "_wake", Wake())
+    fetcher._run()
+    return len(fetcher._pending)
+
+
+@pytest.mark.parametrize(("cost_s", "most"), [(1, 1), (3, 4), (5, 6), (9, 10)])
+def test_the_backlog_does_not_grow_with_the_run_while_the_node_can_keep_up(cost_s, most, monkeypatch):
+    short = backlog_after(200, interval_s=10, cost_s=cost_s, monkeypatch=monkeypatch)
+    long = backlog_after(5_000, interval_s=10, cost_s=cost_s, monkeypatch=monkeypatch)
+    assert short <= most
+    assert long <= most
+
+
+def test_with_a_full_backlog_a_block_that_cannot_be_read_is_asked_for_once():
+    source = Source()
+    source.answers["a"] = None
+    fetcher = ReceiptFetcher(source, duty=0.1)
+    for ordinal in range(FULL_BACKLOG + 1):
+        fetcher.add(ordinal, ordinal, "a" if ordinal == 0 else "b", TX[:1])
+    fetcher.start()
+    assert collect(fetcher, 1) == [Settled(0, bytes([ErrorClass.STATUS_UNKNOWN]))]
+    fetcher.stop()
+    assert source.asked.count("a") == 1

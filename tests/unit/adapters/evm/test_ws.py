@@ -1,5 +1,6 @@
 import socket
 import threading
+import time
 
 import orjson
 import pytest
@@ -145,4 +146,101 @@ def test_a_poll_that_fails_is_raised_where_heads_are_taken():
         heads.start()
         with pytest.raises(LedgerError, match="refused eth_blockNumber"):
             heads.next(5)
+        heads.stop()
+
+
+def patient(url: str, node: FakeNode) -> HeadWatcher:
+    """Polls every 10 ms, or, while the subscription keeps up, so rarely that no test sees it."""
+    return HeadWatcher(node.rpc, Subscription(parse_target(url, {}), guessed=True), 0.01, 5)
+
+
+def take_until(heads: HeadWatcher, wanted: tuple[int, str | None]) -> None:
+    for _ in range(1000):
+        each = heads.next(5)
+        assert each is not None, f"{wanted} never came"
+        if (each.height, each.block_id) == wanted:
+            return
+    raise AssertionError(f"{wanted} was not among the heads")
+
+
+def test_polling_is_rare_only_while_the_subscription_keeps_up(monkeypatch):
+    monkeypatch.setattr("bench.adapters.evm.heads._SLOW_POLL_S", 60.0)
+    node = FakeNode({"eth_blockNumber": lambda: "0x8"})
+    with ws_server(lambda _: [head(8)]) as url:
+        heads = patient(url, node)
+        heads.start()
+        take_until(heads, (8, f"0x{8:064x}"))
+        time.sleep(0.05)
+        asked = node.count("eth_blockNumber")
+        time.sleep(0.1)  # ten fast polls
+        assert node.count("eth_blockNumber") == asked
+        heads.stop()
+
+
+@pytest.mark.parametrize("tells", [[head(8)], [], [b'{"id":1,"result":"0x1"}']])
+def test_a_subscription_that_falls_silent_leaves_fast_polling_and_is_begun_anew(tells, monkeypatch):
+    monkeypatch.setattr("bench.adapters.evm.heads._SLOW_POLL_S", 0.05)
+    monkeypatch.setattr("bench.adapters.evm.heads._SILENCE_S", 0.2)
+    monkeypatch.setattr("bench.adapters.evm.heads._RECONNECT_S", 0.0)
+    subscribed: list[bytes] = []
+    again = threading.Event()
+
+    def tell(frame: bytes) -> list[bytes]:
+        subscribed.append(frame)
+        if len(subscribed) > 1:
+            again.set()
+        return tells
+
+    heights = iter(range(8, 10**6))
+    node = FakeNode({"eth_blockNumber": lambda: hex(next(heights))})
+    with ws_server(tell) as url:
+        heads = patient(url, node)
+        heads.start()
+        take_until(heads, (20, None))
+        assert again.wait(5)
+        heads.stop()
+
+
+def test_a_subscription_that_answers_no_ping_is_begun_anew(monkeypatch):
+    monkeypatch.setattr("bench.adapters.evm.heads._SILENCE_S", 0.05)
+    monkeypatch.setattr("bench.adapters.evm.heads._RECONNECT_S", 0.0)
+    told = iter(range(8, 10**6))
+    node = FakeNode({"eth_blockNumber": lambda: "0x8"})
+    with ws_server(lambda _: [head(next(told))], pongs=False) as url:
+        heads = patient(url, node)
+        heads.start()
+        for number in (8, 9, 10):  # one head per connection
+            take_until(heads, (number, f"0x{number:064x}"))
+        heads.stop()
+
+
+def test_a_quiet_subscription_that_answers_pings_is_kept(monkeypatch):
+    monkeypatch.setattr("bench.adapters.evm.heads._SILENCE_S", 0.02)
+    subscribed: list[bytes] = []
+
+    def tell(frame: bytes) -> list[bytes]:
+        subscribed.append(frame)
+        return [head(8)]
+
+    with ws_server(tell) as url:
+        heads = patient(url, FakeNode({"eth_blockNumber": lambda: "0x8"}))
+        heads.start()
+        take_until(heads, (8, f"0x{8:064x}"))
+        time.sleep(0.3)  # fifteen silences
+        heads.stop()
+    assert len(subscribed) == 1
+
+
+def test_a_node_that_refuses_to_subscribe_is_polled_or_named():
+    refusal = b'{"id":1,"error":{"code":-32601,"message":"no eth_subscribe here"}}'
+    heights = iter(range(7, 10**6))
+    with ws_server(lambda _: [refusal]) as url:
+        heads = watcher(url, guessed=True, node=FakeNode({"eth_blockNumber": lambda: hex(next(heights))}))
+        heads.start()
+        assert [heads.next(5).height for _ in range(20)] == list(range(7, 27))
+        heads.stop()
+        heads = watcher(url, guessed=False, node=FakeNode({"eth_blockNumber": lambda: "0x7"}))
+        heads.start()
+        with pytest.raises(LedgerError, match="refuses eth_subscribe: no eth_subscribe here"):
+            next(each for _ in range(9) if (each := heads.next(5)) is None)
         heads.stop()
