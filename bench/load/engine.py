@@ -15,18 +15,22 @@ import gevent
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
-from bench.adapters.protocol import Adapter
+from bench.adapters.protocol import Adapter, Sequenced
 from bench.load.accounts import Accounts
 from bench.load.links import EncoderLink
 from bench.load.messages import FILLER_INDEX, TrialSpec
 from bench.load.recorder import Pending, Recorder
 from bench.model.clock import NS_PER_MS, NS_PER_S, monotonic_ns
+from bench.model.errors import LedgerError
 from bench.model.ledger import Sequencing
 from bench.model.transaction import Accepted, ErrorClass, Refusal, Reply, Transaction, Unanswered
 
 GRACE_NS = NS_PER_S  # what is not sent this long after the last arrival is dropped
 CREDIT_CHUNK = 256
 RESEND_AFTER_S = (1.0, 3.0, 10.0)
+LOSS_CHECK_S = 2.0
+LOST_AFTER_NS = 5 * NS_PER_S
+LOSSES_AT_A_TIME = 20
 POLL_S = 0.001
 _READ = 1
 
@@ -56,6 +60,7 @@ class Engine:
         self._accounts: Accounts | None = None
         self._encoder: EncoderLink
         self._extra: list[gevent.Greenlet] = []
+        self._watching: gevent.Greenlet | None = None
 
     # --- wiring
 
@@ -84,6 +89,8 @@ class Engine:
         """The start signal: intended times count from this monotonic time."""
         self.start_ns = start_ns
         self._started.set()
+        if self._accounts is not None and isinstance(self._adapter, Sequenced):
+            self._watching = gevent.spawn(self._edge, lambda: self._watch_for_losses(self._adapter), "losses")
 
     @property
     def fault(self) -> str:
@@ -255,13 +262,14 @@ class Engine:
         self.recorder.unanswered(pending, reply.message)
         if self._accounts is not None:
             self._accounts.taken(pending)
-        gevent.spawn(self._guarded_resend, pending)
+        gevent.spawn(self._edge, lambda: self._resend(pending), "an unanswered send")
 
-    def _guarded_resend(self, pending: Pending) -> None:
+    def _edge(self, work: Callable[[], None], what: str) -> None:
+        """Run a greenlet that nobody joins: what goes wrong in it must be heard of."""
         try:
-            self._resend(pending)
-        except Exception as error:  # the edge of a greenlet, as in `lane`
-            self._fault = self._fault or f"a transaction could not be sent again: {error!r}"
+            work()
+        except Exception as error:
+            self._fault = self._fault or f"the care of {what} failed: {error!r}"
             raise
 
     def _resend(self, pending: Pending) -> None:
@@ -271,17 +279,44 @@ class Engine:
             if self.stopped or pending.tx_id not in self.recorder.open:
                 return
             reply = self._adapter.submit([Transaction(pending.tx_id, pending.payload)])[0]
-            match reply:
-                case Accepted() | Refusal(error_class=ErrorClass.SEQUENCE_TOO_LOW):
-                    return
-                case Refusal(error_class=error_class) if error_class is not ErrorClass.UNREACHABLE:
-                    if pending.tx_id in self.recorder.open:
-                        self.recorder.rejected(pending, error_class, reply.message)
-                        if self._accounts is not None:
-                            self._accounts.given_back(pending)
-                    return
-                case _:
-                    continue
+            if self._told(pending, reply):
+                return
+
+    def _told(self, pending: Pending, reply: Reply) -> bool:
+        """Whether the answer to a repeated send settles the matter; a clear refusal makes the number a hole again."""
+        if isinstance(reply, Accepted):
+            return True
+        if isinstance(reply, Unanswered) or reply.error_class is ErrorClass.UNREACHABLE:
+            return False
+        if reply.error_class is not ErrorClass.SEQUENCE_TOO_LOW and pending.tx_id in self.recorder.open:
+            self.recorder.rejected(pending, reply.error_class, reply.message)
+            if self._accounts is not None:
+                self._accounts.given_back(pending)
+        return True
+
+    def _watch_for_losses(self, adapter: Sequenced) -> None:
+        """A node may forget a transaction it accepted; every later one of the account then waits for ever. When the
+        ledger's next number is that of an open transaction for long, its same bytes are sent again.
+        """
+        while not self.stopped:
+            gevent.sleep(LOSS_CHECK_S)
+            for pending in self._oldest_open(self.now() - LOST_AFTER_NS):
+                try:
+                    following = adapter.next_sequence(pending.sender)
+                except LedgerError:
+                    break  # it does not answer now; others say so
+                if following == pending.sequence and pending.tx_id in self.recorder.open:
+                    self._told(pending, self._adapter.submit([Transaction(pending.tx_id, pending.payload)])[0])
+
+    def _oldest_open(self, sent_before_ns: int) -> list[Pending]:
+        """The lowest open number of each account, where it was sent long ago; a few accounts at a time."""
+        lowest: dict[int, Pending] = {}
+        for pending in self.recorder.open.values():
+            known = lowest.get(pending.sender)
+            if known is None or pending.sequence < known.sequence:
+                lowest[pending.sender] = pending
+        late = [pending for pending in lowest.values() if pending.submitted < sent_before_ns]
+        return sorted(late, key=lambda pending: pending.submitted)[:LOSSES_AT_A_TIME]
 
     def drain(self, over: Callable[[], bool]) -> None:
         """Wait until nothing is in flight or `over` says that time is up. Sequence holes below accepted transactions
@@ -310,6 +345,8 @@ class Engine:
         """End at once: lanes leave after their present answer and nothing further is taken."""
         self.stopped = True
         self._started.set()
+        if self._watching is not None:
+            self._watching.kill(block=False)
 
     def discard_rest(self, cause: ErrorClass) -> None:
         """Count everything encoded and never taken as dropped. What an interrupted trial would have sent later was

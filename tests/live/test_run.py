@@ -208,3 +208,19 @@ def test_confirmations_separate_commit_from_finality(tmp_path: Path):
     assert latency.finality.p50 is not None
     assert 500 < latency.finality.p50 - latency.commit.p50 < 700
     assert bundle.result.ledger.finality.confirmations == 3
+
+
+def test_a_transaction_the_node_forgot_is_sent_again_before_its_account_waits_for_ever(tmp_path: Path):
+    options = {"block_interval_ms": 100, "sequencing": "account", "lose": {"every": 200}}
+    mapping = {
+        "ledgers": simulated(**options),
+        "workload": "transfer",
+        "arrival": constant(100),
+        "phases": {"duration": "8s", "warm_up": "1s", "drain": "30s"},
+        "load": {"accounts": 20},
+    }
+    _, (bundle,) = execute(tmp_path, mapping)
+    counts = bundle.result.trials[0].counts
+    assert counts.unresolved == 0
+    assert counts.finalized == counts.accepted
+    assert [invariant.status for invariant in bundle.result.audit.invariants] == ["held"]
