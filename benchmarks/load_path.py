@@ -22,6 +22,7 @@ from bench import registry
 from bench.adapters.protocol import Endpoint
 from bench.measure.record import read_rows
 from bench.model.clock import NS_PER_S
+from bench.run.interrupts import Interrupts
 from bench.run.trial import TrialFacts, TrialRequest, TrialRunner
 
 HERE = Path(__file__).parent
@@ -122,7 +123,7 @@ def load(url: str, rate: float, batch: int, seconds: float) -> Measured:
         max_lanes=512,
         in_flight=planned,
     )
-    facts = TrialRunner(request, work, Quiet(), lambda: False).run(registry.adapter, lambda *_: None)
+    facts = TrialRunner(request, work, Quiet(), Interrupts()).run(registry.adapter, lambda *_: None)
     if facts.failure is not None:
         raise SystemExit(f"{facts.failure}\n{(work / 'load.log').read_text()}")
     rows = read_rows(facts.spool.glob("rows-*.bin")).rows

@@ -100,18 +100,21 @@ class Traces:
             seen += 1
         if seen != len(tx_ids):
             return None
-        self._check(tx_ids, classes)
-        return Statuses(bytes(classes), None)
+        return Statuses(bytes(classes), None) if self._agrees(block_id, tx_ids, classes) else None
 
-    def _check(self, tx_ids: Sequence[bytes], classes: bytearray) -> None:
+    def _agrees(self, block_id: str, tx_ids: Sequence[bytes], classes: bytearray) -> bool:
+        """False when the receipt is not of this block, which a reorganisation may just have taken away."""
         position = next((index for index, each in enumerate(classes) if each), 0)
         receipt = self._rpc.call("eth_getTransactionReceipt", ["0x" + tx_ids[position].hex()])
-        if not isinstance(receipt, dict) or _outcome(receipt)[1] is bool(classes[position]):
+        if not isinstance(receipt, dict) or receipt.get("blockHash") != block_id:
+            return False
+        if _outcome(receipt)[1] is bool(classes[position]):
             raise LedgerError(
                 "a transaction's receipt contradicts its trace",
                 value="0x" + tx_ids[position].hex(),
                 remedy="set adapter option status_source to receipts",
             )
+        return True
 
 
 def choose_source(rpc: Rpc, option: str, gas_limits: frozenset[int]) -> StatusSource:

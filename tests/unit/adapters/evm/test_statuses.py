@@ -86,6 +86,13 @@ def test_traces_that_are_not_of_this_block_are_asked_again(traces):
     assert traced(traces)[1].read(BLOCK, 5, TX[:1]) is None
 
 
+@pytest.mark.parametrize("answer", [None, receipt(block="0x1"), receipt("0x0", block="0x1")])
+def test_a_receipt_of_no_or_another_block_is_asked_again(answer):
+    node, source = traced([trace(0)])
+    node.methods["eth_getTransactionReceipt"] = lambda _: answer
+    assert source.read(BLOCK, 5, TX[:1]) is None
+
+
 def test_only_anvil_is_asked_for_traces():
     anvil = FakeNode({"web3_clientVersion": lambda: "anvil/v1.7.1"}).rpc
     geth = FakeNode({"web3_clientVersion": lambda: "Geth/v1.17.5"}).rpc
