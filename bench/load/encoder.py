@@ -12,6 +12,7 @@ Wire, one msgpack frame each. Worker → encoder: ["credit", n], ["reset", sende
 
 from __future__ import annotations
 
+import os
 import random
 import select
 import socket
@@ -38,6 +39,8 @@ from bench.scenario.arrival import ArrivalProcess, intended_times, shard
 from bench.scenario.arrival_schema import Arrival
 
 CHUNK = 256
+NICENESS = 19  # it works ahead of time: what stamps and what is measured go first
+KEPT_BEYOND = 10_000  # operations whose turn may have come and whose signature may still be asked for again
 _UNSIGNED = Transaction(b"", b"")
 
 
@@ -78,7 +81,7 @@ class Encoder:
         times = intended_times(_process(spec), spec.duration_ns, spec.seed)
         self._arrivals = _flatten(shard(times, worker, spec.workers))
         self._kept: OrderedDict[int, tuple[int, Operation, int]] = OrderedDict()
-        self._keep = 2 * spec.buffer + 4 * CHUNK
+        self._keep = spec.buffer + KEPT_BEYOND
         self.planned = 0
         self.exhausted = False
 
@@ -229,6 +232,7 @@ def main() -> None:
     """Process entry: spec and worker index on standard input, a connected socket as file descriptor 3's number."""
     die_with_parent()
     ignore_interrupts()
+    os.nice(NICENESS)
     start = msgpack.unpackb(sys.stdin.buffer.read())
     spec = TrialSpec.from_wire(start["spec"])
     connection = socket.socket(fileno=start["descriptor"])

@@ -115,6 +115,8 @@ class Ours:
                 "workers": 1,
                 "batch": load.batch,
                 "linger": "20ms",
+                "lanes": 4,
+                "max_lanes": 8,
                 "accounts": ACCOUNTS,
                 "in_flight": load.in_flight,
             },
