@@ -169,7 +169,9 @@ def show(bundle: Path, result: Result) -> None:
     say(f"{result.ledger.name} {result.workload}: {summary.verdict.status}{', partial' if result.partial else ''}")
     for reason in summary.verdict.reasons:
         say(f"  {reason}")
-    say(f"  goodput {_interval(summary.goodput_per_s)}/s of {_interval(summary.offered_per_s)}/s offered")
+    refused = sum(trial.counts.failed_expected for trial in result.trials)
+    also = f", {refused:,} refused as the workload intends" if refused else ""
+    say(f"  goodput {_interval(summary.goodput_per_s)}/s of {_interval(summary.offered_per_s)} writes/s offered{also}")
     finality = summary.latency_ms.get("finality", {})
     shown = [f"{name} {_interval(finality[name])}" for name in ("p50", "p99") if name in finality]
     if shown:
@@ -211,7 +213,7 @@ def _narrowed(scenario: Scenario, names: Sequence[str]) -> list[JsonValue]:
 
 def _interval(interval: Interval) -> str:
     if interval.median is None:
-        return "unknown"
+        return "unknown (too few samples, or some never finished; see the report)"
     if interval.ci_low is None or interval.ci_high is None:
         return f"{interval.median:,.1f}"
     return f"{interval.median:,.1f} [{interval.ci_low:,.1f}, {interval.ci_high:,.1f}]"

@@ -168,7 +168,10 @@ def cards(result: Result) -> tuple[Card, ...]:
         Card(
             "Time until final (p50)",
             headline_latency(result, "p50"),
-            (f"p99: {headline_latency(result, 'p99')}", fmt.interval(_headline(result, "p99"), "milliseconds")),
+            (
+                fmt.interval(_headline(result, "p50"), "milliseconds"),
+                f"99 of 100 within {headline_latency(result, 'p99')}",
+            ),
         ),
         Card(
             "What went wrong",

@@ -175,7 +175,12 @@ class Load(Part):
     accounts: Whole = Field(
         default=200, ge=1, le=1_000_000, description="Sending accounts, shared out over the workers."
     )
-    lanes: Whole = Field(default=32, ge=1, le=10_000, description="Requests each worker keeps open at the beginning.")
+    lanes: Whole = Field(
+        default_factory=lambda earlier: 32 if earlier.get("batch", 1) == 1 else 8,
+        ge=1,
+        le=10_000,
+        description="Requests each worker keeps open at the beginning. Default: 32, or 8 with batches.",
+    )
     max_lanes: Whole = Field(
         default_factory=lambda earlier: max(earlier.get("lanes", 1), 512 if earlier.get("batch", 1) == 1 else 64),
         ge=1,

@@ -127,12 +127,13 @@ def test_the_figures_of_a_run_are_shown_with_their_intervals(
         latency_ms={"finality": finality},
     )
     ledger = SimpleNamespace(name="anvil")
-    result = SimpleNamespace(ledger=ledger, workload="transfer", partial=True, summary=summary)
+    trials = [SimpleNamespace(counts=SimpleNamespace(failed_expected=1_200))] * 2
+    result = SimpleNamespace(ledger=ledger, workload="transfer", partial=True, summary=summary, trials=trials)
     show(tmp_path, cast(Result, result))
     assert capsys.readouterr().out.splitlines() == [
         "anvil transfer: invalid, partial",
         "  worker 0 used 92 % of a core",
-        "  goodput 1,234.6 [1,200.0, 1,300.0]/s of 1,500.0/s offered",
-        "  finality latency, ms: p50 510.0, p99 unknown",
+        "  goodput 1,234.6 [1,200.0, 1,300.0]/s of 1,500.0 writes/s offered, 2,400 refused as the workload intends",
+        "  finality latency, ms: p50 510.0, p99 unknown (too few samples, or some never finished; see the report)",
         f"  {tmp_path}",
     ]
