@@ -21,12 +21,12 @@ demo: setup
 # Everything: style, types, architecture, unit tests, and tests against real nodes and a real browser.
 test: setup
 	@$(BIN)/python tools/test_needs.py
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy bench.py && $(BIN)/lint-imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy bench.py && $(BIN)/mypy --explicit-package-bases benchmarks tools/test_needs.py && $(BIN)/lint-imports
 	@$(BIN)/python -m pytest
 
 # The same without live tests, in under a minute: before every commit.
 check: setup
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy bench.py && $(BIN)/lint-imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy bench.py && $(BIN)/mypy --explicit-package-bases benchmarks tools/test_needs.py && $(BIN)/lint-imports
 	@$(BIN)/python -m pytest -q -m 'not live'
 
 # Compile the workloads' contracts again, byte for byte (needs npm).

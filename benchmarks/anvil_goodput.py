@@ -38,7 +38,7 @@ from benchmarks.goodput.contenders import Caliper, Command, Contender, Flooder, 
 from benchmarks.goodput.watch import MACHINE, NODE, Watch
 from benchmarks.goodput.window import SeenBlock, Window, aligned, used_between
 
-OVERLOAD = 1.3
+OVERLOAD = 1.1
 WARM_UP_SHARE = 0.25
 PATIENCE_S = 150
 CALIPER_RUNS = ("1:fixed-rate:500", "1:fixed-rate:600", "1:fixed-rate:800", "1:fixed-load:2000", "2:fixed-rate:600")

@@ -61,7 +61,7 @@ def locust_events(count: int) -> float:
     environment.create_local_runner()
     began = time.process_time_ns()
     for k in range(count):
-        environment.events.request.fire(
+        environment.events.request.fire(  # type: ignore[no-untyped-call]  # Locust's
             request_type="LEDGER",
             name="transfer",
             response_time=k % 1000,

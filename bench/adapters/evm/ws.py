@@ -139,6 +139,7 @@ def connect(target: Target, timeout_s: float) -> websocket.WebSocket:
             suppress_origin=True,
             enable_multithread=True,
             http_no_proxy=["*"],
+            skip_utf8_validation=True,  # it walks every byte in Python; what is not UTF-8 is not JSON either
         )
     except (OSError, websocket.WebSocketException) as error:
         raise NotSentError(f"{target.shown} cannot be reached: {str(error).splitlines()[0]}") from error
