@@ -115,8 +115,8 @@ class Ours:
                 "workers": 1,
                 "batch": load.batch,
                 "linger": "20ms",
-                "lanes": 4,
-                "max_lanes": 8,
+                "lanes": 4,  # as many connections as the flooder has
+                "max_lanes": 4,
                 "accounts": ACCOUNTS,
                 "in_flight": load.in_flight,
             },
