@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 import gevent
 
@@ -49,6 +50,7 @@ _ASK = frozenset({ErrorClass.SEQUENCE_TOO_LOW, ErrorClass.SEQUENCE_GAP})
 
 Signed = tuple[bytes, bytes, int, int, int]
 """(tx_id, payload, sequence, operation, expects_refusal): what a turn sends."""
+_SEQUENCE: Final = 2
 
 
 @dataclass(slots=True)
@@ -163,7 +165,10 @@ class Accounts:
         self._carry(pending.sender, state, pending)
 
     def _carry(self, sender: int, state: SenderState, pending: Pending) -> None:
+        in_order = not state.carried or state.carried[-1][_SEQUENCE] < pending.sequence
         state.carried.append(_signed(pending))
+        if not in_order:  # it was being signed again while later ones were dropped
+            state.carried = deque(sorted(state.carried, key=lambda signed: signed[_SEQUENCE]))
         surplus = len(state.carried) - max(0, state.unsigned_to_come)
         if surplus > CARRY_LIMIT:
             state.unsigned_to_come = max(0, state.unsigned_to_come) + surplus
