@@ -90,7 +90,9 @@ class Engine:
         self.start_ns = start_ns
         self._started.set()
         if self._accounts is not None and isinstance(self._adapter, Sequenced):
-            self._watching = gevent.spawn(self._edge, lambda: self._watch_for_losses(self._adapter), "losses")
+            self._watching = gevent.spawn(
+                self._edge, lambda: self._watch_for_losses(self._adapter), "the care of losses failed"
+            )
 
     @property
     def fault(self) -> str:
@@ -112,11 +114,7 @@ class Engine:
         """Submit until the plan is exhausted; one connection's worth of concurrency."""
         self.lanes += 1
         self._started.wait()
-        try:
-            self._work()
-        except Exception as error:  # the edge of a greenlet, which nobody joins: the worker must hear of it
-            self._fault = self._fault or f"a lane failed: {error!r}"
-            raise
+        self._edge(self._work, "a lane failed")
 
     def _work(self) -> None:
         submit = self._adapter.submit
@@ -262,14 +260,14 @@ class Engine:
         self.recorder.unanswered(pending, reply.message)
         if self._accounts is not None:
             self._accounts.taken(pending)
-        gevent.spawn(self._edge, lambda: self._resend(pending), "an unanswered send")
+        gevent.spawn(self._edge, lambda: self._resend(pending), "the care of an unanswered send failed")
 
     def _edge(self, work: Callable[[], None], what: str) -> None:
         """Run a greenlet that nobody joins: what goes wrong in it must be heard of."""
         try:
             work()
         except Exception as error:
-            self._fault = self._fault or f"the care of {what} failed: {error!r}"
+            self._fault = self._fault or f"{what}: {error!r}"
             raise
 
     def _resend(self, pending: Pending) -> None:
