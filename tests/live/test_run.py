@@ -8,6 +8,7 @@ import pytest
 
 from bench.bundle.reader import Bundle, read_bundle
 from bench.bundle.verify import verify
+from bench.model.result import Trial
 from bench.report.build import write_report
 from bench.run.coordinator import RunOptions, RunOutcome, run
 from bench.run.events import LiveView
@@ -49,6 +50,13 @@ def simulated(**options: object) -> list:
     return [{"name": "simulated", "options": options}]
 
 
+def assert_only_the_known_race(trial: Trial) -> None:
+    """anvil refuses an eth_call of "latest" that a new block overtakes (docs/adapters/evm.md); no other read fails."""
+    refused = trial.errors.get("read_refused")
+    assert trial.reads.failed == (refused.count if refused else 0) <= 3
+    assert all("BlockOutOfRange" in example for example in (refused.examples if refused else []))
+
+
 def test_the_same_seed_leaves_the_same_money_on_both_ledgers(tmp_path: Path):
     heard = Heard()
     mapping = {"ledgers": ["anvil", "sqlite"], "workload": "smallbank", "arrival": constant(150)}
@@ -65,7 +73,9 @@ def test_the_same_seed_leaves_the_same_money_on_both_ledgers(tmp_path: Path):
         assert counts.dropped == counts.rejected == counts.unresolved == 0
         assert counts.failed == counts.failed_expected
         assert counts.finalized + counts.failed == counts.planned
-        assert trial.reads.answered == trial.reads.issued > 50
+        assert trial.reads.issued > 50
+        assert trial.reads.answered + trial.reads.failed == trial.reads.issued
+        assert_only_the_known_race(trial)
         assert 0 < trial.rates.goodput_per_s < 150
         assert verify(bundle.directory) == []
         roles = {resources.process for resources in trial.resources}
