@@ -1,7 +1,8 @@
 """`result.json` as types: the contract between measuring and everything that reads a bundle.
 
 Keys that DESIGN calls fixed keep their names. The JSON Schema in `docs/bundle-schema.json` is generated from here.
-History of `schema`: 1 first published layout.
+History of `schema`: 1 first published layout; 2 adds warm-up check, drift, latencies from the time of
+sending, efficiency, calibration and capacity (all absent in a bundle of 1).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class _Part(BaseModel):
@@ -178,6 +179,68 @@ class BlocksPart(_Part):
     receipts_settled: bool = True
 
 
+class SendLatencies(_Part):
+    """From the time of *sending*, ms: what a generator that forgets its own lateness would print. Beside ours, never
+    instead of them.
+    """
+
+    accept: Percentiles
+    commit: Percentiles
+    finality: Percentiles
+
+
+class WarmUp(_Part):
+    """The declared warm-up, checked by MSER-5 on block-aligned goodput, which may only lengthen it. Seconds since the
+    start signal; `cut_s` is where MSER-5 would cut, null when it cannot say; `applied_s` is where measuring began.
+    """
+
+    declared_s: float
+    cut_s: float | None
+    applied_s: float
+    note: str
+
+
+class Drift(_Part):
+    """Theil–Sen slopes over the measure phase, and the upper 95 % bound of the in-flight slope (block bootstrap).
+
+    In-flight: transactions per second. Goodput: transactions per second, per second. Null where too few points are.
+    """
+
+    in_flight_per_s: float | None
+    in_flight_upper_per_s: float | None
+    goodput_per_s2: float | None
+    note: str
+
+
+class Efficiency(_Part):
+    """What one valid transaction of the measure phase cost; null where it was not or could not be measured.
+
+    `node` names one process of the ledger; "network" is the sum over all of them, "harness" over ours. Gas and bytes on
+    chain are of the network only. `disk_growth_bytes` is over the whole trial, per valid transaction of the trial.
+    """
+
+    node: str
+    cpu_s_per_tx: float | None = None
+    written_bytes_per_tx: float | None = None
+    read_bytes_per_tx: float | None = None
+    sent_bytes_per_tx: float | None = None  # requests of our client, payload on the wire without TCP/IP headers
+    disk_growth_bytes_per_tx: float | None = None
+    gas_per_tx: float | None = None
+    block_bytes_per_tx: float | None = None
+
+
+class Headroom(_Part):
+    """The offered load of a trial against what this machine's harness can send (see `bench.py calibrate`).
+
+    `ceiling_per_s` is proven only as a lower bound where `at_least` is set. `share` = offered / ceiling.
+    """
+
+    ceiling_per_s: float
+    at_least: bool
+    share: float
+    offered_per_s: float
+
+
 class Trial(_Part):
     """One repeat."""
 
@@ -196,6 +259,12 @@ class Trial(_Part):
     fresh_ledger: bool = True
     seed: int
     notes: list[str] = []
+    latency_from_send_ms: SendLatencies | None = None
+    warm_up: WarmUp | None = None
+    drift: Drift | None = None
+    efficiency: list[Efficiency] = []
+    headroom: Headroom | None = None
+    setup_s: dict[str, float] = {}  # "ledger_up", "prepare": how long the steps before the load took
 
 
 class Interval(_Part):
@@ -231,6 +300,79 @@ class Audit(_Part):
     invariants: list[InvariantPart] = []
 
 
+class CapacityAttempt(_Part):
+    """One trial of the search. `kind` is "probe" (short), "confirm" (full length, on a fresh ledger) or "curve" (at a
+    stated share of the result). `trial` is its number in this bundle's tables; null for one taken over from an earlier
+    bundle whose rows are there.
+    """
+
+    trial: int | None
+    kind: Literal["probe", "confirm", "curve"]
+    offered_per_s: float
+    goodput_per_s: float
+    served_share: float  # (goodput + expected refusals) / offered, over block-aligned windows
+    finality_p50_ms: float | None
+    finality_p99_ms: float | None
+    finality_p99_at_least_ms: float | None = None
+    in_flight_slope_upper_per_s: float | None
+    in_flight_mean: float | None = None
+    duration_s: float
+    passed: bool
+    reasons: list[str] = []
+
+
+class ScalabilityFit(_Part):
+    """X(N) = γN / (1 + αN + βN²) over the attempts' (offered, goodput), N in transactions per second offered.
+
+    `r_squared` and `rmse_per_s` are of goodput. Null coefficients: not fitted, `note` says why. `peak_per_s` only if
+    the fitted maximum lies inside the offered range.
+    """
+
+    gamma: float | None
+    alpha: float | None
+    beta: float | None
+    r_squared: float | None
+    rmse_per_s: float | None
+    points: int
+    lowest_offered_per_s: float | None
+    highest_offered_per_s: float | None
+    peak_per_s: float | None
+    note: str
+
+
+class Capacity(_Part):
+    """Highest sustainable load, as an interval: `low_per_s` passed, `high_per_s` failed (null: nothing failed up to the
+    harness's own ceiling or the budget). `pass_probability_low` is the one-sided 95 % lower bound of the chance that a
+    trial at `low_per_s` passes. `estimate` marks shortened trials.
+    """
+
+    low_per_s: float | None
+    high_per_s: float | None
+    confirmed_trials: int
+    confirmed_passes: int = 0
+    pass_probability_low: float | None = None
+    goodput_per_s: Interval
+    slo: dict[str, float]
+    estimate: bool
+    ended: Literal["converged", "budget", "harness-bound", "interrupted", "nothing-passed", "failed"]
+    attempts: list[CapacityAttempt]
+    fit: ScalabilityFit | None = None
+    latency_at: dict[str, dict[str, float | None]] = {}  # {"50": {"p50": ms, "p99": ms}, "80": …, "95": …}
+    notes: list[str] = []
+
+
+class CalibrationPart(_Part):
+    """What the run was held against; the whole record is kept beside the machine's cache."""
+
+    key: str
+    made_at: str
+    adapter: str
+    workers: int
+    batch: int
+    ceiling_per_s: float
+    at_least: bool
+
+
 class Result(_Part):
     """The whole of `result.json`."""
 
@@ -249,6 +391,7 @@ class Result(_Part):
     audit: Audit = Audit()
     partial: bool = False
     notes: list[str] = []
-    capacity: None = None
+    capacity: Capacity | None = None
+    calibration: CalibrationPart | None = None
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, serialize_by_alias=True)
