@@ -29,12 +29,21 @@ from bench.run.trial import TrialFacts, TrialRequest
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """One trial as data: its measured values, and the rows and blocks they were made from."""
+    """One trial as data: its measured values, and what they were made from."""
 
     trial: Trial
-    rows: Rows
-    blocks: Blocks
+    input: TrialInput
     phases: tuple[PhaseSpan, ...]
+
+    @property
+    def rows(self) -> Rows:
+        """One per planned operation, statuses joined."""
+        return self.input.rows
+
+    @property
+    def blocks(self) -> Blocks:
+        """The first host's."""
+        return self.input.blocks
 
 
 def assemble(request: TrialRequest, facts: TrialFacts, limits: Limits) -> Assembled:
@@ -52,25 +61,23 @@ def assemble(request: TrialRequest, facts: TrialFacts, limits: Limits) -> Assemb
     blocks = every_block[0] if every_block else np.empty(0, BLOCK)
     phases = phase_spans(request, facts)
     partial = facts.interrupted or facts.failure is not None
-    trial = summarise(
-        TrialInput(
-            trial=request.trial,
-            seed=request.seed,
-            rows=rows,
-            blocks=blocks,
-            planned=_seen(rows) if partial else request.planned,
-            phases=phases,
-            operations=request.workload.operations,
-            examples={ErrorClass(code): messages for code, messages in facts.error_examples.items()},
-            resources=summarise_resources(facts.samples, phases, facts.start_ns) if facts.started else (),
-            limits=limits,
-            incidents=_incidents(facts, spool.truncated_bytes, partial),
-            fillers=facts.fillers,
-            unmatched_commits=_foreign(blocks, facts.fillers, len(hosts)),
-            fresh_ledger=request.ledger is not None,
-        )
+    gathered = TrialInput(
+        trial=request.trial,
+        seed=request.seed,
+        rows=rows,
+        blocks=blocks,
+        planned=_seen(rows) if partial else request.planned,
+        phases=phases,
+        operations=request.workload.operations,
+        examples={ErrorClass(code): messages for code, messages in facts.error_examples.items()},
+        resources=summarise_resources(facts.samples, phases, facts.start_ns) if facts.started else (),
+        limits=limits,
+        incidents=_incidents(facts, spool.truncated_bytes, partial),
+        fillers=facts.fillers,
+        unmatched_commits=_foreign(blocks, facts.fillers, len(hosts)),
+        fresh_ledger=request.ledger is not None,
     )
-    return Assembled(trial, rows, blocks, phases)
+    return Assembled(summarise(gathered), gathered, phases)
 
 
 def phase_spans(request: TrialRequest, facts: TrialFacts) -> tuple[PhaseSpan, ...]:

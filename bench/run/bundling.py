@@ -20,6 +20,7 @@ from bench.model.errors import ExitCode
 from bench.model.ledger import Finality, LedgerClass
 from bench.model.result import (
     Audit,
+    CalibrationPart,
     ClassInfo,
     FinalityInfo,
     InvariantPart,
@@ -62,12 +63,17 @@ class RunBundle:
         self._measured = False
         self._invariants: dict[str, InvariantPart] = {}
         self._notes: list[str] = []
+        self._calibration: CalibrationPart | None = None
         self._writer = BundleWriter(self.directory)
         self._writer.write_scenario(resolved_yaml(scenario))
         local = self._ledger.managed
         environment = collect_environment(self.directory, shares_cores=local or None, loopback=local or None)
         self._writer.write_environment(environment.to_json())
         self._write_result(partial=True)
+
+    def hold_against(self, calibration: CalibrationPart | None) -> None:
+        """What the trials' load is compared with; None when it is not known."""
+        self._calibration = calibration
 
     def audit(self, invariants: Sequence[InvariantPart]) -> None:
         """Keep the worst status of each invariant over the trials."""
@@ -148,6 +154,7 @@ class RunBundle:
                 audit=Audit(invariants=list(self._invariants.values())),
                 partial=partial,
                 notes=self._notes,
+                calibration=self._calibration,
             )
         )
 

@@ -23,6 +23,7 @@ from bench.model.clock import NS_PER_S, clock_domain, monotonic_ns
 from bench.model.errors import BenchError, HarnessError, LedgerError
 from bench.model.ledger import Finality, Network
 from bench.model.resources import ResourceSample
+from bench.model.result import Headroom
 from bench.model.transaction import ErrorClass
 from bench.model.workload import Parameter, Workload
 from bench.monitors.processes import ProcessMonitor
@@ -70,6 +71,7 @@ class TrialRequest:
     in_flight: int
     remote_workers: int = 0
     master: str = "127.0.0.1:0"
+    headroom: Headroom | None = None
 
 
 @dataclass(slots=True)

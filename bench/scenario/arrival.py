@@ -31,6 +31,7 @@ HIGHEST_RATE = 1_000_000.0
 _MICRO = 1_000_000
 _UNIT = _MICRO * NS_PER_S  # one arrival, counted in (10⁻⁶/s) × ns
 _NOISE = 1e-6  # of an arrival: what float rounding may add to R(D) before it counts as one more
+_GRID = 10_000
 _POISSON_STREAM = 0x0A1  # keeps these draws apart from others made from the same seed
 
 
@@ -57,6 +58,11 @@ def planned_count(process: ArrivalProcess, duration_ns: int, seed: int) -> int:
     if isinstance(process, Poisson):
         return sum(len(times) for times in intended_times(process, duration_ns, seed))
     return process.planned(duration_ns)
+
+
+def highest_rate(process: ArrivalProcess, duration_ns: int) -> float:
+    """The highest rate of `process` in [0, duration_ns), per second, on a grid of 10,000 points."""
+    return max(process.rate_at(duration_ns * point // _GRID) for point in range(_GRID))
 
 
 def shard(times: Iterable[Times], worker: int, workers: int) -> Iterator[tuple[Indices, Times]]:

@@ -1,0 +1,101 @@
+"""One trial from request to bundle, for whoever needs trials: a run, a capacity search, a sweep."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import registry
+from bench.adapters.protocol import Adapter, Auditable
+from bench.measure.inputs import Limits
+from bench.model.errors import BenchError
+from bench.model.result import CalibrationPart, InvariantPart
+from bench.run.assemble import Assembled, assemble, audit_input
+from bench.run.bundling import RunBundle
+from bench.run.events import RunListener
+from bench.run.interrupts import Interrupts
+from bench.run.targets import Target
+from bench.run.trial import TrialFacts, TrialRequest, TrialRunner
+from bench.scenario.schema import Scenario
+
+Ceilings = Callable[[Target, Scenario, RunListener, Interrupts], CalibrationPart | None]
+"""Says how much the harness itself can send in this target's way: looked up, or measured now. None: it cannot say."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What is not part of the scenario: where bundles go, how the command read, where a funding key is kept.
+
+    `write_report` puts the reports into a bundle before it is sealed; reporting is a room this one does not know.
+    Without `ceilings` trials are not held against a calibration, and say so.
+    """
+
+    out: Path
+    command: Sequence[str]
+    write_report: Callable[[Path], object]
+    key_file: Path | None = None
+    ceilings: Ceilings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A trial that is over. `made` is None when nothing was sent; `failure` is what cut it short."""
+
+    facts: TrialFacts | None = None
+    made: Assembled | None = None
+    failure: BenchError | None = None
+
+
+def run_trial(
+    request: TrialRequest, limits: Limits, bundle: RunBundle, listener: RunListener, interrupted: Interrupts
+) -> Done:
+    """Run, measure, audit, and put everything into `bundle`. Raises nothing: what went wrong is in `failure`."""
+    work = Path(tempfile.mkdtemp(prefix="bench-trial-"))
+    assembled: list[Assembled] = []
+
+    def measure_and_audit(adapter: Adapter, facts: TrialFacts) -> None:
+        assembled.append(assemble(request, facts, limits))
+        bundle.audit(_audit(request, adapter, assembled[0]))
+
+    try:
+        facts = TrialRunner(request, work, listener, interrupted).run(registry.adapter, measure_and_audit)
+        if not facts.started:  # nothing was sent: the error says it all, and there is nothing to measure
+            return Done(facts, failure=facts.failure)
+        made = assembled[0] if assembled else assemble(request, facts, limits)
+        bundle.add(request, facts, made)
+        if facts.failure is not None:
+            bundle.keep_logs(request.trial, work)
+        return Done(facts, made, facts.failure)
+    except BenchError as error:  # the bundle could not take it: a full disk, say
+        return Done(failure=error)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def interrupts() -> Iterator[Interrupts]:
+    """The first Ctrl-C (or SIGTERM) asks the run to close cleanly; the second ends it as Python would."""
+    noted = Interrupts()
+    previous = {number: signal.signal(number, noted.note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield noted
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _audit(request: TrialRequest, adapter: Adapter, made: Assembled) -> list[InvariantPart]:
+    workload = request.workload
+    if workload.audit is None or not isinstance(adapter, Auditable):
+        why = "the workload declares no audit" if workload.audit is None else "the adapter cannot read state"
+        return [InvariantPart(name="audit", status="not checked", detail=why)]
+    try:
+        found = workload.audit(adapter.state(), audit_input(request, made.rows, made.trial.counts.fillers))
+    except BenchError as error:
+        return [InvariantPart(name="audit", status="not checked", detail=f"state could not be read: {error.what}")]
+    return [InvariantPart.model_validate({"name": i.name, "status": i.status, "detail": i.detail}) for i in found]
