@@ -1,10 +1,10 @@
 """Client CPU per JSON-RPC call: `EvmAdapter.submit` against a bare geventhttpclient loop, in one run.
 
-    .venv/bin/python benchmarks/evm_client.py [--calls 20000] [--lanes 32]
+    .venv/bin/python -m benchmarks.evm_client [--calls 20000] [--lanes 32]
 
-A null endpoint in a process of its own answers; each client is a gevent-patched process with so many greenlets that
-send
-one after another. Prints CPU per call, calls per second and the server's share of a core, which must stay below 70 %.
+The null EVM ledger in a process of its own answers; each client is a gevent-patched process with so many greenlets that
+send one after another. Prints CPU per call, calls per second and the ledger's share of a core, which must stay below
+70 %.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-HERE = Path(__file__).parent
-RESULT = bytes.fromhex("ab" * 32)
+RAW = "5c" * 117
 
 
 def client(name: str, url: str, calls: int, lanes: int, batch: int, rate: float) -> None:
@@ -50,7 +50,7 @@ def client(name: str, url: str, calls: int, lanes: int, batch: int, rate: float)
 
 def payload() -> bytes:
     """A request as the encoder makes it: 117 bytes of raw transaction."""
-    return b'{"jsonrpc":"2.0","id":188900977659375,"method":"eth_sendRawTransaction","params":["0x%b"]}' % (b"5c" * 117)
+    return f'{{"jsonrpc":"2.0","id":188900977659375,"method":"eth_sendRawTransaction","params":["0x{RAW}"]}}'.encode()
 
 
 def bare(url: str, lanes: int) -> Callable[[], object]:
@@ -71,10 +71,11 @@ def ours(url: str, batch: int) -> Callable[[], object]:
     """What a worker calls."""
     from bench.adapters.evm.adapter import EvmAdapter
     from bench.api import ACCEPTED, Endpoint, Transaction
+    from bench.model.keccak import keccak256
 
     adapter = EvmAdapter()
     adapter.open(Endpoint(url))
-    transactions = [Transaction(RESULT, payload()) for _ in range(batch)]
+    transactions = [Transaction(keccak256(bytes.fromhex(RAW)), payload()) for _ in range(batch)]
     expected = [ACCEPTED] * batch
 
     def call() -> object:
@@ -86,18 +87,29 @@ def ours(url: str, batch: int) -> Callable[[], object]:
 
 def run(name: str, calls: int, lanes: int, rate: float, batch: int = 1) -> tuple[float, float, float]:
     """CPU µs per call, calls per second, server CPU share."""
-    command = [sys.executable, str(HERE / "null_rpc.py")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        url = server.stdout.readline().strip()
-        shape = {"client": name, "url": url, "calls": calls, "lanes": lanes, "batch": batch, "rate": rate}
-        arguments = [text for key, value in shape.items() for text in (f"--{key}", str(value))]
-        output = subprocess.run(
-            [sys.executable, __file__, *arguments], capture_output=True, text=True, check=True
-        ).stdout
-        server.stdin.close()
-        server_cpu = float(server.stdout.read())
+    from bench.ledgers.null_evm import NullEvmLedger
+    from benchmarks.load_path import null_cpu_s
+
+    ledger = NullEvmLedger()
+    with tempfile.TemporaryDirectory(prefix="bench-null-evm-") as directory:
+        network = ledger.up(Path(directory), {}, lambda _: None)
+        try:
+            shape = {
+                "client": name,
+                "url": network.endpoint,
+                "calls": calls,
+                "lanes": lanes,
+                "batch": batch,
+                "rate": rate,
+            }
+            arguments = [text for key, value in shape.items() for text in (f"--{key}", str(value))]
+            before = null_cpu_s(network)
+            output = subprocess.run(
+                [sys.executable, "-m", "benchmarks.evm_client", *arguments], capture_output=True, text=True, check=True
+            ).stdout
+            server_cpu = null_cpu_s(network) - before
+        finally:
+            ledger.down(network)
     cpu_us, wall = map(float, output.split())
     return cpu_us, calls / wall, server_cpu / wall
 

@@ -1,10 +1,11 @@
 """The whole load path against a null endpoint: what a worker costs, and how late it sends.
 
-    .venv/bin/python benchmarks/load_path.py [--rate 3000] [--batch 1] [--seconds 10] [--buffer-all]
+    .venv/bin/python benchmarks/load_path.py [--rate 3000] [--batch 1] [--seconds 10]
 
-A real Locust worker with its encoder, observer and recorder drives `null_rpc.py`, which answers at once and makes no
-block, so every transaction stays open: the worst case for the recorder. In the same run, right before and right after,
-a bare geventhttpclient loop sends the same bytes, and its CPU per call is the yardstick. Prints one line per quantity.
+A real Locust worker with its encoder, observer and recorder drives the null EVM ledger, which takes everything and
+makes a block every quarter of a second. In the same run, right before and right after, a bare geventhttpclient loop
+sends transactions to it, and its CPU per call is the yardstick. Prints one line per quantity. `bench.py calibrate`
+searches for the highest rate on the same path.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from bench import registry
 from bench.adapters.protocol import Endpoint
+from bench.ledgers.null_evm import NullEvmLedger
 from bench.measure.record import read_rows
 from bench.model.clock import NS_PER_S
+from bench.model.ledger import Network
 from bench.run.interrupts import Interrupts
 from bench.run.trial import TrialFacts, TrialRequest, TrialRunner
 
-HERE = Path(__file__).parent
 BARE_CALLS = 15_000
 
 
@@ -63,20 +67,17 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=10)
     options = parser.parse_args()
-    null = subprocess.Popen(
-        [sys.executable, str(HERE / "null_rpc.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert null.stdout is not None
-    assert null.stdin is not None
-    url = null.stdout.readline().strip()
-    before = bare(url)
-    began = time.monotonic()
-    measured = load(url, options.rate, options.batch, options.seconds)
-    elapsed = time.monotonic() - began
-    after = bare(url)
-    null.stdin.close()
-    null_cpu = float(null.stdout.readline())
-    null.wait()
+    ledger = NullEvmLedger()
+    with tempfile.TemporaryDirectory(prefix="bench-null-evm-") as directory:
+        network = ledger.up(Path(directory), {}, lambda _: None)
+        try:
+            before = bare(network.endpoint)
+            began, used = time.monotonic(), null_cpu_s(network)
+            measured = load(network, options.rate, options.batch, options.seconds)
+            null_share = (null_cpu_s(network) - used) / (time.monotonic() - began)
+            after = bare(network.endpoint)
+        finally:
+            ledger.down(network)
     yardstick = (before + after) / 2
     lag = f"p50 {measured.lag_p50_ms:.2f}  p99 {measured.lag_p99_ms:.2f}  max {measured.lag_max_ms:.2f} ms"
     share = f"{measured.worker_cpu_percent:.0f} % of a core"
@@ -88,12 +89,18 @@ def main() -> None:
         ("bare geventhttpclient loop", f"{yardstick:.1f} µs/call (before {before:.1f}, after {after:.1f})"),
         ("ratio bare / worker", f"{yardstick / measured.worker_us_per_tx:.2f}"),
         ("submit lag", lag),
-        ("null endpoint CPU", f"{100 * null_cpu / elapsed:.0f} % of a core over the whole benchmark"),
+        ("null ledger CPU", f"{100 * null_share:.0f} % of a core from setting up to the last row"),
     ):
         print(f"{name:28}{value}")
 
 
-def load(url: str, rate: float, batch: int, seconds: float) -> Measured:
+def null_cpu_s(network: Network) -> float:
+    """CPU seconds of the null ledger so far."""
+    times = psutil.Process(network.nodes[0].pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def load(network: Network, rate: float, batch: int, seconds: float) -> Measured:
     """One trial of the real load processes."""
     workload = registry.workload("transfer")
     planned = int(rate * seconds)
@@ -103,10 +110,10 @@ def load(url: str, rate: float, batch: int, seconds: float) -> Measured:
         workload=workload,
         parameters=dict(workload.defaults),
         adapter_name="evm",
-        endpoint=Endpoint(url),
+        endpoint=Endpoint(network.endpoint, options=network.adapter_options),
         ledger=None,
         ledger_options={},
-        secrets={"funding_key": "11" * 32},
+        secrets={},
         arrival={"process": "constant", "rate": rate},
         seed=1,
         trial=1,
@@ -114,7 +121,7 @@ def load(url: str, rate: float, batch: int, seconds: float) -> Measured:
         planned=planned,
         duration_ns=int(seconds * NS_PER_S),
         warm_up_ns=0,
-        drain_ns=0,
+        drain_ns=2 * NS_PER_S,
         workers=1,
         batch=batch,
         linger_ns=5_000_000,

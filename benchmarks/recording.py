@@ -11,9 +11,7 @@ import argparse
 import gc
 import time
 
-from bench.load.recorder import Pending, Recorder
-
-IN_FLIGHT = 2_000
+from bench.run.overheads import recording_us
 
 
 def main() -> None:
@@ -22,32 +20,11 @@ def main() -> None:
     parser.add_argument("--transactions", type=int, default=200_000)
     count = parser.parse_args().transactions
     gc.disable()
-    ours = min(recording(count) for _ in range(3))
+    ours = min(recording_us(count) for _ in range(3))
     locusts = min(locust_events(count // 10) for _ in range(3))
     print(f"recorder            {ours:.2f} µs/transaction")
     print(f"Locust events       {locusts:.2f} µs/transaction (one request event)")
     print(f"ratio               {locusts / ours:.1f}")
-
-
-def recording(count: int) -> float:
-    """CPU microseconds per transaction, in rounds of `IN_FLIGHT` that are then found in one block."""
-    recorder = Recorder(0, 1, 0)
-    rounds = count // IN_FLIGHT
-    spent = 0
-    for number in range(rounds):
-        base = number * IN_FLIGHT
-        pending = [
-            Pending(base + k, 1000 * k, 0, 0, 0, k, k, 0, (base + k).to_bytes(32, "big"), b"") for k in range(IN_FLIGHT)
-        ]
-        ids = b"".join(one.tx_id for one in pending)
-        began = time.process_time_ns()
-        for one in pending:
-            recorder.submitted(one, one.due + 500)
-            recorder.accepted(one, one.due + 900)
-        recorder.block(["block", number, number, 10**9, ids, 32, bytes(IN_FLIGHT), -1, -1], 0)
-        recorder.take_rows()
-        spent += time.process_time_ns() - began
-    return spent / 1000 / (rounds * IN_FLIGHT)
 
 
 def locust_events(count: int) -> float:

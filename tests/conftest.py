@@ -3,6 +3,8 @@
 import os
 
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
+# A check of the machine's headroom before each run would take longer than the runs; tests that are about it turn it on.
+os.environ["BENCH_CALIBRATION"] = "off"
 
 from hypothesis import settings
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bench.bundle import manifest, naming
 from bench.bundle.reader import Bundle, read_bundle
+from bench.bundle.recount import Figures, flat, recount
 from bench.bundle.tables import BLOCKS_SCHEMA, RESOURCES_SCHEMA, TRANSACTIONS_SCHEMA
 from bench.model.errors import BenchError
-from bench.model.result import Trial
+from bench.model.result import Result, Trial
+from bench.stats.interval import median_interval
 
 _TABLES = {
     naming.TRANSACTIONS: TRANSACTIONS_SCHEMA,
     naming.BLOCKS: BLOCKS_SCHEMA,
     naming.RESOURCES: RESOURCES_SCHEMA,
 }
+
+TOLERANCE = 1e-6
+"""Relative, and absolute below 1: what rounding may change in a figure that is no count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ def verify(directory: Path) -> list[Problem]:
     try:
         bundle = read_bundle(directory)
         problems += [problem for trial in bundle.result.trials for problem in _figures(bundle, trial)]
+        if bundle.result.capacity is None:
+            problems += _summary(bundle.result)
     except BenchError as error:
         problems.append(Problem(naming.RESULT, f"figures cannot be checked: {error.what}"))
     return problems
@@ -81,62 +88,43 @@ def _tables(directory: Path) -> Iterator[Problem]:
 
 
 def _figures(bundle: Bundle, trial: Trial) -> Iterator[Problem]:
-    """Counts of `result.json` against the rows. What was planned can exceed them only in a trial that says so."""
-    recounted = _recount(bundle, trial.trial)
-    stated = {
-        "dropped": trial.counts.dropped,
-        "dropped_by": trial.counts.dropped_by,
-        "submitted": trial.counts.submitted,
-        "rejected": trial.counts.rejected,
-        "accepted": trial.counts.accepted,
-        "committed": trial.counts.committed,
-        "finalized": trial.counts.finalized,
-        "failed": trial.counts.failed,
-        "failed_expected": trial.counts.failed_expected,
-        "unresolved": trial.counts.unresolved,
-        "reads.issued": trial.reads.issued,
-        "reads.answered": trial.reads.answered,
-        "reads.failed": trial.reads.failed,
-        "reads.dropped": trial.reads.dropped,
-    }
-    if trial.verdict.status != "invalid":
-        stated["planned"] = trial.counts.planned
-    for name, value in stated.items():
-        if value != recounted[name]:
-            what = f"trial {trial.trial} states {name} = {value}, but its rows give {recounted[name]}"
+    """What `result.json` states of a trial against its rows. What was planned can exceed them only in a trial that says
+    so.
+    """
+    recounted = recount(bundle, trial)
+    stated = _stated(trial)
+    if trial.verdict.status == "invalid":
+        recounted.pop("planned")
+    for name, value in recounted.items():
+        if not _same(stated.pop(name, None), value):
+            what = f"trial {trial.trial} states {name} = {_stated(trial).get(name)}, but its rows give {value}"
             yield Problem(naming.RESULT, what)
 
 
-def _recount(bundle: Bundle, trial: int) -> dict[str, int | dict[str, int]]:
-    rows = bundle.transactions(trial, ["kind", "outcome", "error_class", "submitted_at_ns"])
-    read = pc.equal(rows["kind"], "read")
-    reads, writes = rows.filter(read), rows.filter(pc.invert(read))
-    of_writes, of_reads = _frequencies(writes["outcome"]), _frequencies(reads["outcome"])
-    submitted = len(writes) - writes["submitted_at_ns"].null_count
-    rejected = of_writes.get("rejected", 0)
-    finalized = of_writes.get("finalized", 0)
-    expected = of_writes.get("failed_expected", 0)
-    answered, failed = of_reads.get("answered", 0), of_reads.get("read_failed", 0)
-    dropped = writes.filter(pc.equal(writes["outcome"], "dropped"))
+def _stated(trial: Trial) -> Figures:
+    """The figures that `recount` makes again, under its names."""
+    reads = {name: getattr(trial.reads, name) for name in ("issued", "answered", "failed", "dropped")}
     return {
-        "planned": len(writes),
-        "dropped": len(dropped),
-        "dropped_by": _frequencies(dropped["error_class"]),
-        "submitted": submitted,
-        "rejected": rejected,
-        "accepted": submitted - rejected,
-        "committed": of_writes.get("committed", 0) + finalized,
-        "finalized": finalized,
-        "failed": of_writes.get("failed", 0) + expected,
-        "failed_expected": expected,
-        "unresolved": of_writes.get("unresolved", 0),
-        "reads.issued": len(reads) - of_reads.get("dropped", 0),
-        "reads.answered": answered,
-        "reads.failed": failed,
-        "reads.dropped": of_reads.get("dropped", 0),
+        **trial.counts.model_dump(),
+        **flat("reads", reads),
+        **flat("rates", trial.rates.model_dump()),
+        **flat("latency_ms.commit", trial.latency_ms.commit.model_dump()),
+        **flat("latency_ms.finality", trial.latency_ms.finality.model_dump()),
     }
 
 
-def _frequencies(labels: pa.ChunkedArray) -> dict[str, int]:
-    counted = pc.value_counts(labels.cast(pa.string()))
-    return {item["values"]: item["counts"] for item in counted.to_pylist() if item["values"] is not None}
+def _summary(result: Result) -> Iterator[Problem]:
+    """The two rates that stand over the trials, where the trials are repeats of one load."""
+    for name in ("goodput_per_s", "offered_per_s"):
+        made = median_interval([getattr(trial.rates, name) for trial in result.trials])
+        for part, value in made.model_dump().items():
+            found = getattr(getattr(result.summary, name), part)
+            if not _same(found, value):
+                what = f"the summary states {name}.{part} = {found}, but the trials give {value}"
+                yield Problem(naming.RESULT, what)
+
+
+def _same(stated: object, made: object) -> bool:
+    if isinstance(stated, float) and isinstance(made, int | float):
+        return math.isclose(stated, made, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return stated == made

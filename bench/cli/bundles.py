@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.output import note, print_json, say
+from bench.cli.preset import Preset, only_bundle, report_preset
 from bench.model.errors import ExitCode
 
 if TYPE_CHECKING:
     from bench.report.build import Comparison
 
 _VERIFY = "\b\nExample:\n  bench.py verify results/20260314-091500-transfer-anvil-1a2b3c"
-_REPORT = "\b\nExample:\n  bench.py report results/20260314-091500-transfer-anvil-1a2b3c"
+_REPORT = """\b
+Examples:
+  bench.py report results/20260314-091500-transfer-anvil-1a2b3c
+  bench.py report results/20260314-091500-transfer-anvil-1a2b3c --preset pswg
+"""
 _COMPARE = "\b\nExample:\n  bench.py compare results/*-smallbank-* --out results/comparison"
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -48,10 +53,29 @@ def verify(bundle: Bundle, as_json: Json = False) -> None:
         raise typer.Exit(ExitCode.INTEGRITY)
 
 
-def report(bundle: Bundle, as_json: Json = False) -> None:
-    """Make a bundle's report again, from its files."""
+def report(
+    bundles: Annotated[list[Path], typer.Argument(metavar="BUNDLE...", help="Directory of one run.")],
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            "--preset", help="Write the page of this source's metrics instead; of several runs if it asks so."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE.html|DIR", help="Where that page goes. Default: beside the first bundle."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a bundle's report again, from its files; or the page of a published source's metrics.
+
+    With --preset it ends with code 4 when a threshold of the source is missed, with 8 when one is undecided.
+    """
+    if preset is not None:
+        raise typer.Exit(report_preset(preset, bundles, out, as_json))
     from bench.report.build import write_report
 
+    bundle = only_bundle(bundles, out)
     page = write_report(bundle)
     if as_json:
         print_json({"html": str(page), "markdown": str(page.with_suffix(".md"))})

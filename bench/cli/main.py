@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from bench.cli import bundles, demo, doctor, ledgers, plugins, run, worker
+from bench.cli import (
+    bundles,
+    calibrate,
+    capacity,
+    demo,
+    doctor,
+    environment,
+    ledgers,
+    plugins,
+    reproduce,
+    run,
+    sweep,
+    worker,
+)
 from bench.cli.fault import run_to_exit_code
 from bench.cli.output import say
 from bench.model.version import __version__
@@ -50,7 +63,20 @@ def _global_options(
     del version
 
 
-for module in (demo, run, bundles, ledgers, plugins, doctor, worker):
+for module in (
+    demo,
+    run,
+    capacity,
+    calibrate,
+    sweep,
+    bundles,
+    reproduce,
+    environment,
+    ledgers,
+    plugins,
+    doctor,
+    worker,
+):
     module.register(app)
 
 

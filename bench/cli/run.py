@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.gate import FailOn, gate_for
 from bench.cli.output import note, print_json, say
+from bench.cli.preset import Preset, pages_as_data, refuse_both, run_preset, show_page
 from bench.cli.progress import shown_progress
-from bench.model.errors import ConfigurationError
+from bench.model.errors import ConfigurationError, worst
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -29,6 +31,8 @@ Examples:
   bench.py run --ledger anvil --workload smallbank --rate 300 --duration 20s
   bench.py run --adapter evm --endpoint http://127.0.0.1:8545 --key-file funding.key \\
       --workload transfer --rate 200 --duration 20s --out results
+  bench.py run examples/transfer.yaml --baseline results/accepted --tolerance 5%
+  bench.py run examples/transfer.yaml --preset pswg
 """
 
 
@@ -105,23 +109,49 @@ def run(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Directory in which the bundles are made.")
     ] = RESULTS,
+    baseline: Annotated[
+        list[Path] | None,
+        typer.Option("--baseline", metavar="BUNDLE", help="An earlier run to be held against; one for each ledger."),
+    ] = None,
+    fail_on: Annotated[
+        FailOn, typer.Option("--fail-on", help="With --baseline: what ends the command with code 4 or 8.")
+    ] = FailOn.REGRESSION,
+    tolerance: Annotated[
+        str, typer.Option("--tolerance", metavar="SHARE", help="With --baseline: how much worse is still accepted.")
+    ] = "0%",
+    preset: Annotated[
+        Preset | None,
+        typer.Option("--preset", help="Run what this source of metrics asks for, and write a page of its metrics."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON when done.")] = False,
 ) -> None:
     """Run a scenario; one bundle per ledger.
 
     The scenario comes from a file, from flags, or from a file with flags on top. Each bundle holds a report.
     """
+    refuse_both(preset, baseline or [])
     flags = Flags(tuple(ledger or ()), adapter, endpoint, workload, rate, duration, trials, seed, workers, batch)
-    outcome = execute(chosen_scenario(scenario, flags, set_ or []), out, key_file)
+    chosen = chosen_scenario(scenario, flags, set_ or [])
+    gate = gate_for(chosen, baseline or [], fail_on, tolerance, out)
+    made = run_preset(preset, chosen, lambda one: execute(one, out, key_file))
+    outcome = made.runs
     for problem in outcome.problems:
         note(f"error: {problem}")
     results = [(bundle, read_result(bundle)) for bundle in outcome.bundles]
+    code = worst([outcome.exit_code, *(gate.judge(outcome.bundles) if gate else [])])
     if as_json:
-        print_json({"exit_code": int(outcome.exit_code), "runs": [_as_data(*one) for one in results]})
+        held = {"baseline": gate.as_data()} if gate else {}
+        print_json(
+            {"exit_code": int(code), "runs": [_as_data(*one) for one in results], **held, **pages_as_data(made.pages)}
+        )
     else:
         for bundle, result in results:
             show(bundle, result)
-    raise typer.Exit(outcome.exit_code)
+        if gate:
+            gate.show()
+        for page in made.pages:
+            show_page(page)
+    raise typer.Exit(code)
 
 
 def chosen_scenario(path: Path | None, flags: Flags, settings: Sequence[str]) -> Scenario:
@@ -142,10 +172,11 @@ def chosen_scenario(path: Path | None, flags: Flags, settings: Sequence[str]) ->
 
 def execute(scenario: Scenario, out: Path, key_file: Path | None = None) -> RunOutcome:
     """Run it, showing progress on standard error."""
+    from bench.run.calibration import ceilings_in_use
     from bench.run.coordinator import RunOptions
     from bench.run.coordinator import run as run_scenario
 
-    options = RunOptions(out, ["bench.py", *sys.argv[1:]], _write_report, key_file)
+    options = RunOptions(out, ["bench.py", *sys.argv[1:]], _write_report, key_file, ceilings_in_use())
     with shown_progress() as listener:
         return run_scenario(scenario, options, listener)
 

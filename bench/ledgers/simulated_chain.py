@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from bench.ledgers.chain_block import ChainBlock
-from bench.ledgers.simulated_options import Latency, Selection, SimulatedOptions
+from bench.ledgers.simulated_options import Latency, Selection, SimulatedOptions, Variation
 from bench.model.clock import NS_PER_MS, NS_PER_S
 from bench.model.transaction import ACCEPTED, ErrorClass, Refusal, Reply
 
@@ -53,7 +53,7 @@ class SimulatedChain:
         self._hash = hashlib.sha256(b"simulated genesis").digest()
         self._blocks: list[ChainBlock] = [ChainBlock(0, self._hash, [], b"")]
         self._interval_ns = round(options.block_interval_ms * NS_PER_MS)
-        self._service_ns = 0 if options.service_rate_per_s is None else round(NS_PER_S / options.service_rate_per_s)
+        self._service = _Service(options, started_ns)
         self._next_tick_ns = started_ns + self._interval_ns
         self._free_at_ns = started_ns
         self._stalls = _Stalls(
@@ -111,9 +111,14 @@ class SimulatedChain:
         if self._refuse.hit() and self.options.refuse is not None:
             return Refusal(self.options.refuse.error_class, "scripted refusal")
         capacity = self.options.pool_capacity
-        if capacity is not None and len(self._in_service) + len(self._ready) >= capacity:
+        if capacity is not None and self._pending >= capacity:
             return Refusal(ErrorClass.POOL_FULL, f"pool holds {capacity} transactions")
         return None if self._sequences is None else self._sequences.refusal(transaction)
+
+    @property
+    def _pending(self) -> int:
+        """Accepted and in no block yet."""
+        return len(self._in_service) + len(self._ready)
 
     def _take(self, transaction: Pending, arrived_ns: int) -> None:
         self._known[transaction.tx_id] = None
@@ -122,7 +127,8 @@ class SimulatedChain:
         if self._sequences is not None:
             self._sequences.reserve(transaction)
         self._accepted += 1
-        self._free_at_ns = self._stalls.elapse(max(arrived_ns, self._free_at_ns), self._service_ns)
+        begun_ns = max(arrived_ns, self._free_at_ns)
+        self._free_at_ns = self._stalls.elapse(begun_ns, self._service.takes_ns(begun_ns, self._pending))
         ready_ns = self._stalls.elapse(self._free_at_ns, self._latency.draw_ns())
         heapq.heappush(self._in_service, (ready_ns, self._accepted, transaction))
 
@@ -247,6 +253,44 @@ class _Chooser:
             self._count += 1
             return self._count % self._every == 0
         return self._probability > 0 and self._random.random() < self._probability
+
+
+class _Service:
+    """How long serving one transaction takes: at the stated rate, as it varies, and slower while too many wait."""
+
+    def __init__(self, options: SimulatedOptions, started_ns: int) -> None:
+        self._nominal_ns = 0.0 if options.service_rate_per_s is None else NS_PER_S / options.service_rate_per_s
+        self._collapse = options.collapse
+        varies = options.service_variation
+        self._variation = None if varies is None else _Variation(varies, options.seed, started_ns)
+
+    def takes_ns(self, begun_ns: int, pending: int) -> int:
+        """Of a transaction whose service begins at `begun_ns` and that met `pending` others; times never decrease."""
+        takes_ns = self._nominal_ns
+        if self._variation is not None:
+            takes_ns /= self._variation.factor(begun_ns)
+        if self._collapse is not None and pending > self._collapse.above:
+            takes_ns /= self._collapse.factor
+        return round(takes_ns)
+
+
+class _Variation:
+    """A lognormal AR(1) of mean 1, one value per span of `every_s`: exp(σz − σ²/2) with z a unit normal AR(1)."""
+
+    def __init__(self, variation: Variation, seed: int, started_ns: int) -> None:
+        self._sigma, self._memory = variation.sigma, variation.memory
+        self._every_ns = round(variation.every_s * NS_PER_S)
+        self._random = random.Random(f"{seed}/variation")
+        self._until_ns = started_ns + self._every_ns
+        self._level = self._random.gauss(0, 1)
+
+    def factor(self, at_ns: int) -> float:
+        """By which the rate is multiplied at `at_ns`; times never decrease."""
+        while at_ns >= self._until_ns:
+            self._until_ns += self._every_ns
+            fresh = self._random.gauss(0, math.sqrt(1 - self._memory**2))
+            self._level = self._memory * self._level + fresh
+        return math.exp(self._sigma * self._level - self._sigma**2 / 2)
 
 
 class _LatencySource:

@@ -78,6 +78,23 @@ class Latency(Options):
         return self
 
 
+class Collapse(Options):
+    """While more than `above` transactions are pending, each that arrives takes 1 / `factor` as long to serve."""
+
+    above: Annotated[int, Field(ge=1)]
+    factor: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Variation(Options):
+    """The service rate is held for `every_s` and then drawn anew: lognormal around the stated rate, which stays the
+    long-run mean. `sigma` is the standard deviation of its logarithm, `memory` the correlation of neighbours.
+    """
+
+    sigma: Positive
+    every_s: Positive = 1.0
+    memory: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
 class SimulatedOptions(Options):
     """Defaults: everything is taken at once, answered at once, and committed at once.
 
@@ -88,6 +105,8 @@ class SimulatedOptions(Options):
 
     seed: int = 1
     service_rate_per_s: Positive | None = None
+    service_variation: Variation | None = None
+    collapse: Collapse | None = None
     block_interval_ms: NotNegative = 0.0
     block_capacity: Annotated[int, Field(ge=1)] | None = None
     accept_delay_ms: NotNegative = 0.0
@@ -111,6 +130,12 @@ class SimulatedOptions(Options):
             if following < start + length:
                 raise ValueError(f"the stalls at {start:g} s and {following:g} s overlap")
         return ordered
+
+    @model_validator(mode="after")
+    def _rate_to_change(self) -> SimulatedOptions:
+        if self.service_rate_per_s is None and (self.collapse or self.service_variation):
+            raise ValueError("collapse and service_variation need a service_rate_per_s, which they change")
+        return self
 
     @model_validator(mode="after")
     def _confirmable(self) -> SimulatedOptions:

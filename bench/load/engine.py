@@ -276,9 +276,12 @@ class Engine:
             gevent.sleep(pause)
             if self.stopped or pending.tx_id not in self.recorder.open:
                 return
-            reply = self._adapter.submit([Transaction(pending.tx_id, pending.payload)])[0]
-            if self._told(pending, reply):
+            if self._told(pending, self._send_again(pending)):
                 return
+
+    def _send_again(self, pending: Pending) -> Reply:
+        self.recorder.counters.sent_bytes += len(pending.payload)
+        return self._adapter.submit([Transaction(pending.tx_id, pending.payload)])[0]
 
     def _told(self, pending: Pending, reply: Reply) -> bool:
         """Whether the answer to a repeated send settles the matter; a clear refusal makes the number a hole again."""
@@ -304,7 +307,7 @@ class Engine:
                 except LedgerError:
                     break  # it does not answer now; others say so
                 if following == pending.sequence and pending.tx_id in self.recorder.open:
-                    self._told(pending, self._adapter.submit([Transaction(pending.tx_id, pending.payload)])[0])
+                    self._told(pending, self._send_again(pending))
 
     def _oldest_open(self, sent_before_ns: int) -> list[Pending]:
         """The lowest open number of each account, where it was sent long ago; a few accounts at a time."""

@@ -90,6 +90,7 @@ class Counters:
     failed: int = 0
     finalized: int = 0
     fillers: int = 0
+    sent_bytes: int = 0  # payloads of everything sent: writes, reads, fillers, and whatever was sent again
     reads_issued: int = 0
     reads_answered: int = 0
     reads_failed: int = 0

@@ -110,6 +110,7 @@ class Recorder:
         """The batch with `pending` is about to be sent."""
         pending.submitted = now
         counters = self.counters
+        counters.sent_bytes += len(pending.payload)
         lag = now - pending.due
         if pending.kind == _WRITE:
             if (

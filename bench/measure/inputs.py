@@ -7,18 +7,21 @@ from dataclasses import dataclass, field
 
 from bench.measure.record import Blocks, Rows
 from bench.model.phase import Phase, PhaseSpan
-from bench.model.result import ProcessResources
+from bench.model.result import Headroom, ProcessResources, WarmUp
 from bench.model.transaction import ErrorClass
 from bench.model.workload import OperationInfo
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the verdict; a value at `worker_cpu_percent` breaks it, one at the others does not."""
+    """Bounds of the verdict; a value at `worker_cpu_percent` breaks it, one at the others does not. `headroom_share` is
+    how much of the harness's own ceiling the offered load may take.
+    """
 
     submit_lag_p99_ns: int = 5_000_000
     worker_cpu_percent: float = 85.0
     sent_share: float = 0.99
+    headroom_share: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,11 @@ class Incidents:
 class TrialInput:
     """`rows` have their statuses joined. `planned` counts all operations of the plan, reads included.
 
-    `phases` must hold MEASURE; the end of DRAIN (or of the last phase) is when unresolved rows were given up.
-    `operations` are in the order of the rows' operation codes.
+    `phases` must hold MEASURE; the end of DRAIN (or of the last phase) is when unresolved rows were given up. They are
+    the phases as applied: where the check of the warm-up moved the start of MEASURE, `warm_up` says so and `resources`
+    follow it. `operations` are in the order of the rows' operation codes. `steady_load` says that the arrivals have one
+    rate throughout. `blocks` are those that the first of `hosts` load hosts saw. `disk_growth` is in bytes over the
+    whole trial, for every node of the ledger (None: not known); `sent_bytes` likewise, of all requests of all workers.
     """
 
     trial: int
@@ -53,6 +59,13 @@ class TrialInput:
     fillers: int = 0
     unmatched_commits: int = 0
     fresh_ledger: bool = True
+    warm_up: WarmUp | None = None
+    steady_load: bool = True
+    headroom: Headroom | None = None
+    setup_s: Mapping[str, float] = field(default_factory=dict)
+    hosts: int = 1
+    sent_bytes: int | None = None
+    disk_growth: Mapping[str, int | None] = field(default_factory=dict)
 
     @property
     def measure(self) -> PhaseSpan:

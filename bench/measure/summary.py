@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from bench.measure.counts import Completeness, completeness, count_reads, count_writes
+from bench.measure.drift import RISING, Course, drift
+from bench.measure.efficiency import efficiency
 from bench.measure.errors import errors
 from bench.measure.inputs import TrialInput
-from bench.measure.latencies import MeasuredRows, latencies
+from bench.measure.latencies import MeasuredRows, latencies, latencies_from_send
 from bench.measure.rates import rates
 from bench.measure.verdict import Evidence, judge
-from bench.model.clock import NS_PER_S
+from bench.measure.warm_up import NOT_STEADY
+from bench.model.clock import NS_PER_MS, NS_PER_S
 from bench.model.operation import Kind
 from bench.model.phase import Outcome
-from bench.model.result import BlocksPart, OperationPart, PhasePart, Rates, Reads, Trial
+from bench.model.result import BlocksPart, Drift, OperationPart, Percentiles, PhasePart, Rates, Reads, Trial
 from bench.model.transaction import ErrorClass
 
 CARRIED_OVER = 1.05
@@ -27,6 +30,8 @@ def summarise(trial: TrialInput) -> Trial:
     counts = count_writes(trial.rows, trial.planned, trial.fillers, trial.unmatched_commits)
     reads = count_reads(trial.rows)
     rate, rate_note = rates(trial)
+    latency = latencies(measured)
+    course = drift(Course.of(measured, trial.seed), rate.offered_per_s)
     judgement = judge(Evidence.of(trial, measured, counts, complete))
     return Trial(
         trial=trial.trial,
@@ -44,7 +49,7 @@ def summarise(trial: TrialInput) -> Trial:
             dropped=reads.dropped,
         ),
         rates=rate,
-        latency_ms=latencies(measured),
+        latency_ms=latency,
         operations=_operations(measured),
         errors=errors(trial.rows, trial.examples),
         resources=list(trial.resources),
@@ -52,7 +57,19 @@ def summarise(trial: TrialInput) -> Trial:
         partial=trial.incidents.partial,
         fresh_ledger=trial.fresh_ledger,
         seed=trial.seed,
-        notes=[note for note in (rate_note, _carried_over(rate), *judgement.notes) if note],
+        notes=[
+            *(note for note in (rate_note, _carried_over(rate)) if note),
+            *_about_warm_up(trial, latency.finality),
+            *_about_drift(course),
+            *_about_hosts(trial),
+            *judgement.notes,
+        ],
+        latency_from_send_ms=latencies_from_send(measured),
+        warm_up=trial.warm_up,
+        drift=course,
+        efficiency=efficiency(trial),
+        headroom=trial.headroom,
+        setup_s=dict(trial.setup_s),
     )
 
 
@@ -65,6 +82,39 @@ def _carried_over(rate: Rates) -> str:
         f"{came:,.0f}/s came through and {rate.offered_per_s:,.0f}/s were offered: the rest was due in the warm-up and "
         "finished late; read goodput here as the rate at which a backlog was worked off"
     )
+
+
+def _about_warm_up(trial: TrialInput, finality: Percentiles) -> list[str]:
+    """Where the check moved the start of measuring or found no steady state, and where the pipeline was still filling:
+    its first finalisations come one latency after the first transaction.
+    """
+    notes = []
+    check = trial.warm_up
+    if check is not None and (check.applied_s > check.declared_s or check.note.startswith(NOT_STEADY)):
+        notes.append(f"warm-up {check.note}; declare it longer to keep the whole measure phase")
+    at_least = "" if finality.p99 is not None else "at least "
+    p99_ms = finality.p99 if finality.p99 is not None else finality.lower_bound.get("p99", 0.0)
+    warm_up_ms = trial.measure.start_ns / NS_PER_MS
+    if p99_ms > warm_up_ms:
+        notes.append(
+            f"the warm-up of {warm_up_ms / 1000:.1f} s is shorter than the p99 finality latency ({at_least}"
+            f"{p99_ms / 1000:.1f} s): the pipeline may still have been filling when measuring began; lengthen "
+            "phases.warm_up"
+        )
+    return notes
+
+
+def _about_drift(found: Drift) -> list[str]:
+    return [found.note.removeprefix(RISING).strip()] if found.note.startswith(RISING) else []
+
+
+def _about_hosts(trial: TrialInput) -> list[str]:
+    if trial.hosts == 1:
+        return []
+    return [
+        f"{trial.hosts} load hosts sent, each with its own clock and start signal: blocks, and the window that goodput "
+        "is counted in, are as the first host saw them, so goodput may be off by what the start signals were apart"
+    ]
 
 
 def _operations(measured: MeasuredRows) -> dict[str, OperationPart]:

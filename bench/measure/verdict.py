@@ -13,12 +13,19 @@ import numpy as np
 from bench.measure.counts import Completeness, conservation
 from bench.measure.inputs import Incidents, Limits, TrialInput
 from bench.measure.latencies import MeasuredRows
-from bench.model.clock import NS_PER_MS
+from bench.model.clock import NS_PER_MS, NS_PER_S
 from bench.model.phase import Outcome, Phase
-from bench.model.result import Counts, ProcessResources, Verdict
+from bench.model.result import Counts, Headroom, ProcessResources, Verdict
 from bench.model.transaction import HARNESS_CAUSED_DROPS, ErrorClass
 from bench.stats.percentiles import SHARES, minimal_count, nearest_rank
 
+HARNESS_BOUND = "harness-bound: "
+"""How a reason begins when the load generator, not the ledger, was at its limit."""
+LEDGER_FAILED = "the ledger failed: "
+INTERRUPTED = "the trial was interrupted"
+UNCALIBRATED = (
+    "not held against a calibration of the harness: only submit lag, CPU and drops say that it was not the bottleneck"
+)
 STAMPING_PROCESSES = ("worker", "observer")
 """Processes whose names begin so take time stamps; when one of them is busy, its stamps are late."""
 
@@ -38,11 +45,18 @@ class Evidence:
     resources: Sequence[ProcessResources]
     incidents: Incidents
     limits: Limits
+    headroom: Headroom | None
 
     @classmethod
     def of(cls, trial: TrialInput, measured: MeasuredRows, counts: Counts, complete: Completeness) -> Evidence:
-        """Gather it from a trial."""
-        rows, inside = trial.rows, measured.inside
+        """Gather it from a trial. The harness answers for the whole declared measure phase, also for what a longer
+        warm-up took from it: else a stall of the harness could be cut off unseen.
+        """
+        rows = trial.rows
+        inside = measured.inside
+        if trial.warm_up is not None and trial.warm_up.applied_s > trial.warm_up.declared_s:
+            declared_ns = round(trial.warm_up.declared_s * NS_PER_S)
+            inside = (measured.intended >= declared_ns) & (measured.intended < trial.measure.end_ns)
         dropped = rows["outcome"] == Outcome.DROPPED
         sent = inside & (rows["submitted_ns"] >= 0)
         lags = np.sort(rows["submitted_ns"][sent] - measured.intended[sent])
@@ -59,6 +73,7 @@ class Evidence:
             resources=trial.resources,
             incidents=trial.incidents,
             limits=trial.limits,
+            headroom=trial.headroom,
         )
 
 
@@ -72,21 +87,30 @@ class Judgement:
 
 def judge(evidence: Evidence) -> Judgement:
     """Invalid when a rule is broken; undecided when none is, but one could not be tested; else valid."""
-    broken = [*_incidents(evidence.incidents), *_record(evidence), *_load(evidence), *_cpu(evidence)]
+    load = [*_load(evidence), *_cpu(evidence), *_headroom(evidence)]
+    broken = [*_incidents(evidence.incidents), *_record(evidence), *load]
     if broken:
         return Judgement(Verdict(status="invalid", reasons=broken), _notes(evidence))
     untested = _untested(evidence)
     return Judgement(Verdict(status="undecided" if untested else "valid", reasons=untested), _notes(evidence))
 
 
+def blames_harness(verdict: Verdict) -> bool:
+    """Whether a trial is invalid through no fault of the ledger: what it shows says nothing about it. A trial that was
+    interrupted, or whose ledger failed, blames nobody else.
+    """
+    others = (LEDGER_FAILED, INTERRUPTED)
+    return verdict.status == "invalid" and not any(reason.startswith(others) for reason in verdict.reasons)
+
+
 def _incidents(incidents: Incidents) -> list[str]:
     reasons = []
     if incidents.ledger_failure:
-        reasons.append(f"the ledger failed: {incidents.ledger_failure}; see its log, repair it and run again")
+        reasons.append(f"{LEDGER_FAILED}{incidents.ledger_failure}; see its log, repair it and run again")
     if incidents.harness_failure:
         reasons.append(f"the harness failed: {incidents.harness_failure}; see events.jsonl and run again")
     if incidents.partial:
-        reasons.append("the trial was interrupted before its end; run it again to the end")
+        reasons.append(f"{INTERRUPTED} before its end; run it again to the end")
     return reasons
 
 
@@ -119,19 +143,20 @@ def _load(evidence: Evidence) -> list[str]:
     share = (evidence.sent + evidence.bound_drops) / evidence.planned
     if share < limits.sent_share:
         reasons.append(
-            f"the harness sent {share:.2%} of what was planned in the measure phase, at least {limits.sent_share:.0%} "
-            "is needed; lower the rate or add workers"
+            f"{HARNESS_BOUND}the harness sent {share:.2%} of what was planned in the measure phase, at least "
+            f"{limits.sent_share:.0%} is needed; lower the rate or add workers"
         )
     if evidence.harness_drops:
         reasons.append(
-            f"the harness dropped {evidence.harness_drops:,} operations of its own fault (buffer empty or account "
-            "unavailable), 0 are allowed; add workers or accounts, or lower the rate"
+            f"{HARNESS_BOUND}the harness dropped {evidence.harness_drops:,} operations of its own fault (buffer empty "
+            "or account unavailable), 0 are allowed; add workers or accounts, or lower the rate"
         )
     lag = evidence.submit_lag_p99_ns
     if lag is not None and lag > limits.submit_lag_p99_ns:
         reasons.append(
-            f"submit lag p99 is {lag / NS_PER_MS:.2f} ms (nearest rank of {evidence.sent:,} sends), at most "
-            f"{limits.submit_lag_p99_ns / NS_PER_MS:g} ms is allowed; lower the rate, add workers, or free the machine"
+            f"{HARNESS_BOUND}submit lag p99 is {lag / NS_PER_MS:.2f} ms (nearest rank of {evidence.sent:,} sends), at "
+            f"most {limits.submit_lag_p99_ns / NS_PER_MS:g} ms is allowed; lower the rate, add workers, or free the "
+            "machine"
         )
     return reasons
 
@@ -139,10 +164,23 @@ def _load(evidence: Evidence) -> list[str]:
 def _cpu(evidence: Evidence) -> list[str]:
     bound = evidence.limits.worker_cpu_percent
     return [
-        f"{process.process} used {process.cpu_percent_mean:.0f} % of a core on average, below {bound:g} % is needed; "
-        "add workers or lower the rate"
+        f"{HARNESS_BOUND}{process.process} used {process.cpu_percent_mean:.0f} % of a core on average, below "
+        f"{bound:g} % is needed; add workers or lower the rate"
         for process in _stamping(evidence.resources)
         if process.cpu_percent_mean >= bound
+    ]
+
+
+def _headroom(evidence: Evidence) -> list[str]:
+    headroom, bound = evidence.headroom, evidence.limits.headroom_share
+    if headroom is None or headroom.share <= bound:
+        return []
+    proven = "at least " if headroom.at_least else ""
+    further = ", or calibrate up to a higher rate" if headroom.at_least else ""
+    return [
+        f"{HARNESS_BOUND}{headroom.offered_per_s:,.0f}/s were offered, {headroom.share:.0%} of the {proven}"
+        f"{headroom.ceiling_per_s:,.0f}/s that this harness reached here without a ledger, at most {bound:.0%} is "
+        f"allowed; add workers, send larger batches, lower the rate, or use another load host{further}"
     ]
 
 
@@ -175,6 +213,8 @@ def _notes(evidence: Evidence) -> list[str]:
             f"{evidence.bound_drops:,} operations were not sent because the in-flight bound was full: the ledger did "
             "not keep up"
         )
+    if evidence.headroom is None:
+        notes.append(UNCALIBRATED)
     if evidence.counts.unmatched_commits:
         notes.append(f"{evidence.counts.unmatched_commits:,} transactions in blocks were not this run's; not counted")
     return notes

@@ -316,9 +316,11 @@ class CapacityAttempt(_Part):
     finality_p99_at_least_ms: float | None = None
     in_flight_slope_upper_per_s: float | None
     in_flight_mean: float | None = None
-    duration_s: float
+    duration_s: float  # planned length of the measure phase
     passed: bool
     reasons: list[str] = []
+    harness_bound: bool = False  # it measured the harness: no evidence about the ledger
+    block_interval_s: float | None = None  # median; the lengths of later trials follow it
 
 
 class ScalabilityFit(_Part):

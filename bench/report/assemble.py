@@ -7,14 +7,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import yaml
+from pydantic import ValidationError
 
+from bench.model.errors import IntegrityError
 from bench.model.phase import Outcome, Phase, PhaseSpan
 from bench.model.result import Result, Trial
-from bench.report import charts, outcomes, run_page
+from bench.report import (
+    capacity_page,
+    charts,
+    efficiency,
+    first_screen,
+    outcomes,
+    run_page,
+    send_times,
+    spread,
+    trust,
+)
 from bench.report import format as fmt
 from bench.report.comparison_charts import rates_chart, trials_chart
 from bench.report.figure import Chart
-from bench.report.series import OPEN, Distribution, Usage, Writes, distribution, finality_bands, quantile, timeline
+from bench.report.series import OPEN, Distribution, Usage, Writes, distribution, finality_bands, timeline
+from bench.scenario.schema import Limits
 from bench.stats.interval import FEWEST_TRIALS
 
 _NS_PER_S = 1_000_000_000
@@ -24,8 +38,12 @@ _BYTES_PER_MB = 1e6
 
 @dataclass(frozen=True, slots=True)
 class RunInput:
-    """What a run report is made from. `writes` and `usage` belong to the trial that is shown in detail."""
+    """What a run report is made from. `writes` and `usage` belong to the trial that is shown in detail.
 
+    `whole` is the result as recorded; `result` has only the trials that may be looked at together.
+    """
+
+    whole: Result
     result: Result
     scenario: str
     environment: Mapping[str, object]
@@ -38,19 +56,27 @@ class RunInput:
 def assemble(run: RunInput) -> run_page.RunPage:
     """The page with its charts drawn."""
     result, shown = run.result, run.shown
+    searched = capacity_page.capacity_page(run.whole, result)
+    sent = send_times.send_times(result.trials)
     return run_page.RunPage(
         result=result,
         shown=shown,
-        title=run_page.title(result),
+        title=f"Capacity: {run_page.title(result)}" if searched else run_page.title(result),
         subtitle=run_page.subtitle(result),
-        banners=run_page.banners(result),
-        lede=run_page.lede(result),
-        cards=run_page.cards(result) if result.trials else (),
+        banners=first_screen.banners(result, *capacity_page.banners(result.capacity)),
+        lede=" ".join((searched.sentence, searched.sureness)) if searched else run_page.lede(result),
+        cards=capacity_page.cards(result, run_page.cards(result) if result.trials else ()),
         shown_note=_shown_note(result, shown),
         trials_note=_trials_note(result),
-        charts=_draw(run) if shown else run_page.RunCharts(),
-        latencies=run_page.latencies(shown) if shown else (),
-        lag_rows=_lag_rows(run),
+        interval_note=spread.interval_note(len(result.trials)),
+        trust_title=trust.title(result),
+        trust=trust.trust_lines(result, limits(run.scenario), run.name),
+        capacity=searched,
+        charts=_draw(run, sent) if shown else run_page.RunCharts(),
+        latencies=spread.stages(result.trials),
+        send_times=sent,
+        operations=spread.operations(result.trials),
+        efficiency=efficiency.efficiency(result.trials),
         funnel=outcomes.funnel(result.trials),
         reads=outcomes.reads(result.trials),
         errors=outcomes.errors(result.trials),
@@ -64,18 +90,33 @@ def assemble(run: RunInput) -> run_page.RunPage:
     )
 
 
+def limits(scenario: str) -> Limits:
+    """The bounds on the harness that a scenario states; the defaults where it states none."""
+    loaded = yaml.safe_load(scenario)
+    stated = loaded.get("limits") if isinstance(loaded, Mapping) else None
+    try:
+        return Limits.model_validate(stated or {})
+    except ValidationError as error:
+        raise IntegrityError("scenario.yaml has limits that cannot be read", remedy="run `verify`") from error
+
+
 def phase_spans(trial: Trial) -> tuple[PhaseSpan, ...]:
-    """The phases of a trial in ns."""
-    return tuple(
-        PhaseSpan(Phase(part.phase), round(part.start_s * _NS_PER_S), round(part.end_s * _NS_PER_S))
-        for part in trial.phases
-    )
+    """The phases of a trial in ns; the warm-up ends where it was applied, not where it was declared."""
+    spans = []
+    for part in trial.phases:
+        start, end = part.start_s, part.end_s
+        if trial.warm_up and part.phase == Phase.WARM_UP:
+            end = trial.warm_up.applied_s
+        if trial.warm_up and part.phase == Phase.MEASURE:
+            start = trial.warm_up.applied_s
+        spans.append(PhaseSpan(Phase(part.phase), round(start * _NS_PER_S), round(end * _NS_PER_S)))
+    return tuple(spans)
 
 
 def measured(trial: Trial, writes: Writes) -> Writes:
     """The writes that were due in the measured part; all of them where no such part is recorded."""
-    span = next((part for part in trial.phases if part.phase == Phase.MEASURE), None)
-    return writes.between(span.start_s, span.end_s) if span else writes
+    span = next((part for part in phase_spans(trial) if part.phase is Phase.MEASURE), None)
+    return writes.between(span.start_ns / _NS_PER_S, span.end_ns / _NS_PER_S) if span else writes
 
 
 def finality_distribution(writes: Writes) -> Distribution:
@@ -83,17 +124,21 @@ def finality_distribution(writes: Writes) -> Distribution:
     return distribution(writes.finalized, writes.intended, writes.count(*OPEN))
 
 
-def _draw(run: RunInput) -> run_page.RunCharts:
+def _draw(run: RunInput, sent: send_times.SendTimes | None) -> run_page.RunCharts:
     if run.shown is None or run.writes is None:
         return run_page.RunCharts(resources=_usage_charts(run.usage))
     spans, end = phase_spans(run.shown), _end_s(run.shown, run.writes)
     series = timeline(run.writes, end)
     return run_page.RunCharts(
-        time=(charts.load_chart("load", series, spans), charts.in_flight_chart("in-flight", series, spans)),
+        time=(
+            charts.load_chart("load", series, spans, run.shown.warm_up),
+            charts.in_flight_chart("in-flight", series, spans),
+        ),
         latency=_present(
             charts.latency_chart("latency", finality_bands(run.writes, end), spans),
             _stage_distributions(measured(run.shown, run.writes)),
         ),
+        send_times=_present(send_times.send_times_chart(sent)),
         resources=_usage_charts(run.usage),
     )
 
@@ -138,21 +183,6 @@ def _usage_charts(usage: Mapping[str, Usage]) -> tuple[Chart, ...]:
             memory,
             f"Level lines are good; a line that climbs all the time will end somewhere.{rest}",
         ),
-    )
-
-
-def _lag_rows(run: RunInput) -> tuple[tuple[str, float | None, float | None], ...]:
-    if run.shown is None or run.writes is None:
-        return ()
-    writes = measured(run.shown, run.writes)
-    final = writes.finalized
-    due = [quantile(final, writes.intended, q) for q in (0.5, 0.99)]
-    sent = [quantile(final, writes.submitted, q) for q in (0.5, 0.99)]
-    late = [quantile(writes.submitted, writes.intended, q) for q in (0.5, 0.99)]
-    return (
-        ("the due time (used everywhere on this page)", due[0], due[1]),
-        ("the time of sending", sent[0], sent[1]),
-        ("submit lag alone", late[0], late[1]),
     )
 
 

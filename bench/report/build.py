@@ -16,8 +16,11 @@ from bench.bundle.manifest import reseal
 from bench.bundle.naming import MANIFEST
 from bench.bundle.reader import Bundle, read_bundle
 from bench.model.errors import ConfigurationError, NotComparableError
-from bench.report import comparison_page, judgement, render, source
+from bench.report import capacity_comparison, comparison_page, judgement, render, source
 from bench.report.assemble import RunInput, assemble, compare_charts
+from bench.report.capacity_charts import comparison_chart
+from bench.report.capacity_page import focus
+from bench.report.figure import Chart
 from bench.report.judgement import Candidate, PairVerdict
 from bench.report.run_page import shown_trial
 
@@ -60,9 +63,13 @@ def write_comparison(bundle_dirs: Sequence[Path], out_dir: Path, *, across_class
     verdicts: list[PairVerdict] = []
     for workload, members in groups.items():
         candidates = [candidate for candidate, _ in members]
-        found = judgement.pair_verdicts(workload, candidates, across_classes)
-        inputs = {candidate.label: _run_input(bundle) for candidate, bundle in members}
-        sections.append(comparison_page.section(workload, candidates, found, compare_charts(workload, inputs)))
+        if capacity_comparison.searched(candidates):
+            found = capacity_comparison.pair_verdicts(workload, candidates, across_classes)
+            charts = _capacity_charts(workload, candidates)
+        else:
+            found = judgement.pair_verdicts(workload, candidates, across_classes)
+            charts = compare_charts(workload, {candidate.label: _run_input(bundle) for candidate, bundle in members})
+        sections.append(comparison_page.section(workload, candidates, found, charts))
         verdicts += found
     candidates_by_group = [[candidate for candidate, _ in members] for members in groups.values()]
     page = comparison_page.page(sections, candidates_by_group, across_classes)
@@ -74,9 +81,11 @@ def write_comparison(bundle_dirs: Sequence[Path], out_dir: Path, *, across_class
 
 
 def _run_input(bundle: Bundle) -> RunInput:
-    shown = shown_trial(bundle.result)
+    result = focus(bundle.result)
+    shown = shown_trial(result)
     return RunInput(
-        result=bundle.result,
+        whole=bundle.result,
+        result=result,
         scenario=bundle.scenario,
         environment=bundle.environment,
         name=bundle.directory.resolve().name,
@@ -84,6 +93,11 @@ def _run_input(bundle: Bundle) -> RunInput:
         writes=source.writes(bundle, shown.trial) if shown else None,
         usage=source.usage(bundle, shown.trial) if shown else {},
     )
+
+
+def _capacity_charts(workload: str, candidates: Sequence[Candidate]) -> tuple[Chart, ...]:
+    found = {candidate.label: candidate.result.capacity for candidate in candidates}
+    return (comparison_chart(workload, {label: capacity for label, capacity in found.items() if capacity}),)
 
 
 def _groups(bundles: Sequence[Bundle]) -> dict[str, list[tuple[Candidate, Bundle]]]:
@@ -106,7 +120,10 @@ def _candidate(bundle: Bundle, group: Sequence[Bundle]) -> Candidate:
     if len(namesakes) > 1:
         versions = {other.result.ledger.version for other in namesakes}
         label += f" {ledger.version}" if len(versions) == len(namesakes) else f" (run {namesakes.index(bundle) + 1})"
-    return Candidate(label, bundle.result, _mapping(bundle.scenario), judgement.hardware(bundle.environment))
+    environment = bundle.environment
+    return Candidate(
+        label, focus(bundle.result), _mapping(bundle.scenario), judgement.hardware(environment), environment
+    )
 
 
 def _mapping(scenario: str) -> Mapping[str, object]:
@@ -118,7 +135,7 @@ def _refuse(groups: Mapping[str, Sequence[tuple[Candidate, Bundle]]]) -> None:
     reasons = [
         reason
         for workload, members in groups.items()
-        for reason in judgement.refusals(workload, [candidate for candidate, _ in members])
+        for reason in judgement.refusals(workload, _loads([candidate for candidate, _ in members]))
     ]
     if reasons:
         listed = "".join(f"\n  - {reason}" for reason in reasons)
@@ -126,6 +143,13 @@ def _refuse(groups: Mapping[str, Sequence[tuple[Candidate, Bundle]]]) -> None:
             f"these runs cannot be compared:{listed}",
             remedy="run the same scenario on each ledger, on the same machine, and compare those",
         )
+
+
+def _loads(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """As they are asked whether they got the same load."""
+    if not capacity_comparison.searched(candidates):
+        return candidates
+    return [capacity_comparison.at_own_load(candidate) for candidate in candidates]
 
 
 def _decided(verdicts: Sequence[PairVerdict]) -> bool:

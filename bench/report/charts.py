@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from bench.model.phase import PhaseSpan
+from bench.model.result import WarmUp
 from bench.report import format as fmt
 from bench.report.figure import (
     BAD,
     DASHES,
+    INK,
     MUTED,
     SERIES,
     SHADE,
@@ -32,8 +34,8 @@ SECONDS = "seconds since the start of the trial"
 _DASH_NAMES = ("line", "dashed", "dotted", "dashdot")
 
 
-def load_chart(name: str, series: Timeline, phases: Sequence[PhaseSpan]) -> Chart:
-    """Offered, submitted, accepted and committed per second."""
+def load_chart(name: str, series: Timeline, phases: Sequence[PhaseSpan], warm_up: WarmUp | None = None) -> Chart:
+    """Offered, submitted, accepted and committed per second, with the marks of the warm-up where it was checked."""
     lines = (
         ("Submitted", series.submitted, SERIES[3], 1),
         ("Accepted", series.accepted, SERIES[1], 2),
@@ -52,18 +54,21 @@ def load_chart(name: str, series: Timeline, phases: Sequence[PhaseSpan]) -> Char
             axis.stairs(steps.values, steps.edges_s, baseline=None, color=colour, linestyle=DASHES[dash])
         time_axis(axis, series.offered.edges_s, phases)
         axis.set_ylim(0, max(peak * 1.12, 1))
+        marks = _warm_up_marks(axis, warm_up) if warm_up else ()
         thousands(axis.yaxis)
         svg = canvas.svg(alternative)
     return Chart(
         title="What was offered, and what came through",
         unit=f"transactions per second · {SECONDS}",
         reading="Lines along the top of the grey area: the ledger kept up. A committed line that stays "
-        "below it means that work piled up. Transactions of one block are spread over the time since the block before.",
+        "below it means that work piled up. Transactions of one block are spread over the time since the block before."
+        + (f" {_warm_up_words(warm_up)}" if warm_up else ""),
         alternative=alternative,
         svg=svg,
         keys=(
             Key("Offered (planned)", "muted", "band"),
             *(Key(label, variable(colour), _DASH_NAMES[dash]) for label, _, colour, dash in lines),
+            *marks,
         ),
     )
 
@@ -208,6 +213,27 @@ def time_axis(axis: Any, edges_s: Floats, phases: Sequence[PhaseSpan]) -> None:
             )
 
 
+def _warm_up_marks(axis: Any, warm_up: WarmUp) -> tuple[Key, ...]:
+    """Upright lines at the end of the declared warm-up and where its check would cut."""
+    axis.axvline(warm_up.declared_s, color=INK, linestyle=DASHES[1], linewidth=1.3, zorder=4)
+    keys = (Key(f"Warm-up declared ({fmt.seconds(warm_up.declared_s)})", variable(INK), "upright dashed"),)
+    if warm_up.cut_s is None:
+        return keys
+    axis.axvline(warm_up.cut_s, color=SERIES[2], linestyle=DASHES[2], linewidth=1.8, zorder=4)
+    return (*keys, Key(f"Check's cut, MSER-5 ({fmt.seconds(warm_up.cut_s)})", variable(SERIES[2]), "upright dotted"))
+
+
+def _warm_up_words(warm_up: WarmUp) -> str:
+    applied = f"The shaded start, up to {fmt.seconds(warm_up.applied_s)}, is left out of all figures."
+    if warm_up.cut_s is None:
+        return f"{applied} Its check (MSER-5) could not say whether that is long enough."
+    if warm_up.applied_s > warm_up.declared_s:
+        return f"{applied} The check made the declared warm-up longer."
+    if warm_up.cut_s > warm_up.applied_s:
+        return f"{applied} What the check would cut beyond it is chance, or too little to matter, and is kept."
+    return applied
+
+
 def _latency_axis(axis: Any, middle: Floats, known: Floats) -> None:
     if not len(known):
         axis.set_yticks([])
@@ -221,7 +247,7 @@ def _latency_axis(axis: Any, middle: Floats, known: Floats) -> None:
     from matplotlib.ticker import FuncFormatter
 
     axis.set_ylim(0, high * 1.15)
-    unit, factor = ("s", 1e-3) if high >= 2_000 else ("ms", 1.0) if high >= 2 else ("µs", 1e3)
+    unit, factor = ("s", 1e-3) if high >= 1_000 else ("ms", 1.0) if high >= 2 else ("µs", 1e3)
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * factor:,.4g} {unit}" if value else "0"))
 
 

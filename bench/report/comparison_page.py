@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.model.result import Result
+from bench.report import capacity_comparison, judgement, outcomes, run_page
 from bench.report import format as fmt
-from bench.report import judgement, outcomes, run_page
+from bench.report.environment_table import EnvironmentRow, environment_rows
 from bench.report.figure import Chart
+from bench.report.first_screen import Banner
 from bench.report.judgement import METRICS, Candidate, PairVerdict
-from bench.report.run_page import Banner
 from bench.stats.interval import FEWEST_TRIALS
 
 ClassRows = tuple[tuple[str, tuple[str, ...]], ...]
@@ -63,6 +64,8 @@ class ComparisonPage:
     class_rows: ClassRows
     cannot: tuple[str, ...]
     hardware: tuple[tuple[str, str], ...]
+    run_labels: tuple[str, ...]
+    environment_rows: tuple[EnvironmentRow, ...]
     across_classes: bool
     bench_version: str
 
@@ -72,15 +75,16 @@ def section(
 ) -> Section:
     """The section of one workload."""
     first = candidates[0].result
+    searched = capacity_comparison.searched(candidates)
     return Section(
         workload=workload,
         labels=tuple(candidate.label for candidate in candidates),
-        load=_load_words(first),
+        load=capacity_comparison.LOAD if searched else _load_words(first),
         rows=_headline_rows(candidates, verdicts),
         details=_detail_rows(candidates),
         verdicts=verdicts,
         charts=charts,
-        observations=_observations(candidates),
+        observations=(capacity_comparison.OBSERVATION,) if searched else _observations(candidates),
         commands=tuple((candidate.label, candidate.result.run_id) for candidate in candidates),
     )
 
@@ -101,16 +105,25 @@ def page(sections: Sequence[Section], groups: Sequence[Sequence[Candidate]], acr
         class_rows=judgement.class_table(_one_of_each(everyone)),
         cannot=_cannot(everyone, classes, across_classes),
         hardware=tuple((fmt.words(name), value) for name, value in everyone[0].hardware.items()),
+        run_labels=tuple(_run_label(candidate, groups) for candidate in everyone),
+        environment_rows=environment_rows([candidate.environment for candidate in everyone]),
         across_classes=across_classes,
         bench_version=everyone[0].result.bench_version,
     )
 
 
+def _run_label(candidate: Candidate, groups: Sequence[Sequence[Candidate]]) -> str:
+    return candidate.label if len(groups) == 1 else f"{candidate.label}, {candidate.result.workload}"
+
+
 def _headline_rows(candidates: Sequence[Candidate], verdicts: Sequence[PairVerdict]) -> tuple[Row, ...]:
-    rows = [
-        _validity_row(candidates),
-        _plain_row("Offered load", candidates, lambda r: fmt.rate(r.summary.offered_per_s.median)),
-    ]
+    rows = [_validity_row(candidates)]
+    if any(candidate.result.capacity for candidate in candidates):
+        cells = tuple(Cell(*capacity_comparison.shown(candidate.result)) for candidate in candidates)
+        said = tuple(verdict for verdict in verdicts if verdict.metric == capacity_comparison.CAPACITY)
+        rows.append(Row(capacity_comparison.CAPACITY.name, cells, said))
+    offered = "Offered when confirming it" if capacity_comparison.searched(candidates) else "Offered load"
+    rows.append(_plain_row(offered, candidates, lambda r: fmt.rate(r.summary.offered_per_s.median)))
     for metric in METRICS:
         cells = tuple(
             Cell(judgement.shown_value(candidate.result, metric), judgement.shown_interval(candidate.result, metric))
@@ -287,9 +300,12 @@ def _class_banner(candidates: Sequence[Candidate], classes: ClassRows, across: b
 
 def _lede(sections: Sequence[Section], verdicts: Sequence[PairVerdict]) -> str:
     decided = sum(verdict.decided for verdict in verdicts)
-    start = f"The candidates got the same load on the same hardware, in {fmt.counted(len(sections), 'workload')}."
+    searched = any(verdict.metric == capacity_comparison.CAPACITY for verdict in verdicts)
+    what = "were driven to their highest load" if searched else "got the same load"
+    start = f"The candidates {what} on the same hardware, in {fmt.counted(len(sections), 'workload')}."
     if decided == len(verdicts):
-        return f"{start} All {fmt.counted(decided, 'comparison')} below are decided."
+        all_of_them = "The one comparison below is" if decided == 1 else f"All {decided} comparisons below are"
+        return f"{start} {all_of_them} decided."
     counted = f"{fmt.count(decided) if decided else 'None'} of the {fmt.counted(len(verdicts), 'comparison')} below"
     verb = "are" if decided > 1 else "is"
     return f"{start} {counted} {verb} decided; what is not is marked “undecided”, with the reason."

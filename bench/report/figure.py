@@ -50,6 +50,7 @@ _STYLE: dict[Any, Any] = {
     "xtick.labelcolor": MUTED,
     "ytick.labelcolor": MUTED,
     "ytick.major.size": 0,
+    "ytick.minor.size": 0,
     "text.color": INK,
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",
@@ -133,7 +134,8 @@ def duration_ticks(axis: Any, low_ms: float, high_ms: float) -> None:
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
     decades = np.log10(high_ms / low_ms)
-    steps = (1, 2, 5) if decades < 2.2 else (1, 3) if decades < 3.5 else (1,)
+    steps: tuple[float, ...] = (1, 2, 5) if decades < 2.2 else (1, 3) if decades < 3.5 else (1,)
+    steps = (1, 1.5, 2, 3, 4, 5, 7) if decades < 1 else steps
     exponents = range(int(np.floor(np.log10(low_ms))), int(np.ceil(np.log10(high_ms))) + 1)
     ticks = [step * 10.0**exponent for exponent in exponents for step in steps]
     axis.set_major_locator(FixedLocator([tick for tick in ticks if low_ms <= tick <= high_ms]))

@@ -127,6 +127,15 @@ def interval(value: Interval, unit: str) -> str:
     return f"{show(value.ci_low)} to {show(value.ci_high)}{confidence}"
 
 
+def span(low: float | None, high: float | None, unit: str) -> str:
+    """The two ends of an interval with the unit once where they share it: "291–303 /s". Empty when one is unknown."""
+    if low is None or high is None:
+        return ""
+    first, second = UNITS[unit](low), UNITS[unit](high)
+    shared = first.partition(NBSP)[2] == second.partition(NBSP)[2]
+    return f"{first.split(NBSP)[0]}–{second}" if shared else f"{first} – {second}"
+
+
 def per_kind(counts: Mapping[str, int]) -> str:
     """`in flight bound 12, buffer empty 3`, largest first."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -151,4 +160,4 @@ def _with_unit(text: str, unit: str) -> str:
     return text if text == UNKNOWN else f"{text}{NBSP}{unit}"
 
 
-UNITS = {"rate": rate, "milliseconds": milliseconds}
+UNITS = {"rate": rate, "milliseconds": milliseconds, "seconds": seconds, "size": size, "number": number}

@@ -37,6 +37,11 @@ TERMS: tuple[tuple[str, str], ...] = (
         "too few samples (n): p99 wants 1,000, p99.9 wants 10,000.",
     ),
     (
+        "Due time, time of sending",
+        "A transaction is due when the timetable says so, and sent when our generator gets round to it. Counting only "
+        "from the sending hides every delay of the generator itself (known as coordinated omission).",
+    ),
+    (
         "Trial",
         "One repetition of the whole run, normally on a fresh, empty ledger. Trials, not single transactions, are "
         "what an interval is computed from.",
@@ -51,7 +56,17 @@ TERMS: tuple[tuple[str, str], ...] = (
         "The first part of a trial is not measured, because systems start slowly. Then comes the "
         "measured part. In the drain no new load is offered and open transactions get time to finish.",
     ),
+    (
+        "Warm-up check (MSER-5)",
+        "A rule that finds from which block on the goodput is best described by one mean. It may lengthen the declared "
+        "warm-up and never shortens it.",
+    ),
     ("Under way (in flight)", "Sent, and not yet final, failed or refused."),
+    (
+        "Balance (drift)",
+        "Whether the number of transactions under way stayed level while load was offered. If it grew, the ledger took "
+        "in more than it finished, and a longer run would have shown longer waiting times.",
+    ),
     (
         "Dropped",
         "Due by the timetable, but never sent, for the stated reason. A ledger that falls behind causes drops, "
@@ -68,6 +83,47 @@ TERMS: tuple[tuple[str, str], ...] = (
         "Valid, invalid",
         "Valid: the measurement itself can be trusted. Invalid: something in the measurement broke a rule, "
         "so the figures must not be used. It does not say whether the ledger is good.",
+    ),
+    (
+        "Harness, load generator",
+        "Our own programs, which send the load and take the times. They must not be the bottleneck.",
+    ),
+    (
+        "Calibration, ceiling, headroom",
+        "How much the load generator can send on this machine when no ledger slows it down. A run may use up to half "
+        "of that ceiling. Where the search for the ceiling ended early, it is known only to be “at least” so much.",
+    ),
+    (
+        "Harness-bound",
+        "The load generator and not the ledger was at its limit, so the figures say nothing about the ledger.",
+    ),
+    (
+        "Highest sustainable load (capacity)",
+        "The load that the ledger keeps up with for good: at least 99 % of it comes through, waiting lines do not "
+        "grow, and the demanded waiting time holds. It is found by trials and stated as an interval: the lower end was "
+        "carried, the upper end was not.",
+    ),
+    (
+        "Probe, trial of full length",
+        "A probe is a short trial that shows the search where to look next. Only trials of full length (at least a "
+        "minute and 20 blocks) confirm a result. An estimate is a result from shortened ones.",
+    ),
+    (
+        "Demand (service level, SLO)",
+        "The waiting time that was asked for, for instance 99 of 100 transactions final within 5 s.",
+    ),
+    (
+        "Fitted curve, R²",
+        "A formula drawn through the points (the Universal Scalability Law). R² says how well it fits: 1 is perfect, 0 "
+        "is no better than a level line. Outside the measured loads it says nothing.",
+    ),
+    (
+        "Processor time",
+        "How long one processor core had to work. 2 ms per transaction: one core can do at most 500 per second.",
+    ),
+    (
+        "Gas",
+        "The unit in which some ledgers measure, and charge for, the computation of a transaction.",
     ),
     (
         "Class of a ledger",

@@ -7,7 +7,7 @@ only if an interval says so; everything else is undecided, with the reason.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 from bench.model.result import Percentiles, Result
@@ -21,12 +21,13 @@ _SAME_OFFER = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One run in a comparison. `label` is unique in its section; `hardware` holds what must be equal."""
+    """One run in a comparison. `label` is unique in its section; `hardware` is what of `environment` must be equal."""
 
     label: str
     result: Result
     scenario: Mapping[str, object]
     hardware: Mapping[str, str]
+    environment: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +72,32 @@ class PairVerdict:
 
 
 def hardware(environment: Mapping[str, object]) -> dict[str, str]:
-    """What of the environment must be equal. Memory is rounded: what a kernel reserves differs from boot to boot."""
-    cpu, disk = (part if isinstance(part := environment.get(name), Mapping) else {} for name in ("cpu", "disk"))
+    """What of the environment must be equal. Memory is rounded: what a kernel reserves differs from boot to boot.
+
+    Bounds that a container sets count as hardware; without one there is nothing to compare.
+    """
+    cpu, disk, bounds = (
+        part if isinstance(part := environment.get(name), Mapping) else {} for name in ("cpu", "disk", "bounds")
+    )
     memory = environment.get("memory_bytes")
     found = {f"processor {name}": cpu.get(name) for name in ("model", "architecture", "cores", "threads", "usable")}
     found |= {f"disk {name}": disk.get(name) for name in ("kind", "filesystem")}
     found["memory"] = fmt.size(float(memory)) if isinstance(memory, int | float) else None
     found |= {name: environment.get(name) for name in ("virtualisation", "network")}
+    quota, limit = bounds.get("cpu_quota_cores"), bounds.get("memory_limit_bytes")
+    found["processor quota"] = None if quota is None else f"{quota:g} cores"
+    found["memory bound"] = None if limit is None else fmt.size(float(limit))
     return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def hardware_differences(first: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """What of `hardware` is not equal, in words."""
+    names = dict.fromkeys((*first, *other))
+    return [
+        f"{fmt.words(name)} {first.get(name, 'unknown')} and {other.get(name, 'unknown')}"
+        for name in names
+        if first.get(name) != other.get(name)
+    ]
 
 
 def refusals(workload: str, candidates: Sequence[Candidate]) -> list[str]:
@@ -90,7 +109,10 @@ def refusals(workload: str, candidates: Sequence[Candidate]) -> list[str]:
     for other in candidates[1:]:
         pair = f"workload {workload}, {first.label} and {other.label}"
         reasons += [f"{pair}: different {difference}" for difference in _load_differences(first, other)]
-        reasons += [f"{pair}: different hardware: {difference}" for difference in _hardware_differences(first, other)]
+        reasons += [
+            f"{pair}: different hardware: {difference}"
+            for difference in hardware_differences(first.hardware, other.hardware)
+        ]
     return reasons
 
 
@@ -111,6 +133,11 @@ def pair_verdicts(workload: str, candidates: Sequence[Candidate], across_classes
         for first, second in combinations(candidates, 2)
         for metric in METRICS
     )
+
+
+def pair_verdict(workload: str, metric: Metric, first: Candidate, second: Candidate) -> PairVerdict:
+    """One metric of two runs."""
+    return _judge(workload, metric, first, second, False)
 
 
 def values(result: Result, metric: Metric) -> list[float | None]:
@@ -223,15 +250,6 @@ def _load_differences(first: Candidate, other: Candidate) -> list[str]:
     if not found and None not in offers and not _close(*(float(offer or 0) for offer in offers)):
         found.append(f"offered load: {fmt.rate(offers[0])} and {fmt.rate(offers[1])}")
     return found
-
-
-def _hardware_differences(first: Candidate, other: Candidate) -> list[str]:
-    names = dict.fromkeys((*first.hardware, *other.hardware))
-    return [
-        f"{fmt.words(name)} {first.hardware.get(name, 'unknown')} and {other.hardware.get(name, 'unknown')}"
-        for name in names
-        if first.hardware.get(name) != other.hardware.get(name)
-    ]
 
 
 def _flat(value: object, name: str) -> dict[str, str]:

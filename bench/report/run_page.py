@@ -6,33 +6,20 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench.model.result import Counts, Interval, Percentiles, Result, Trial
+from bench.model.result import Counts, Result, Trial
 from bench.report import format as fmt
+from bench.report.capacity_page import CapacityPage
+from bench.report.efficiency import EfficiencyTable
 from bench.report.figure import Chart
+from bench.report.first_screen import Banner, Card, figure_card
 from bench.report.outcomes import ErrorRow, FunnelRow, total_counts, trouble
+from bench.report.send_times import SendTimes
+from bench.report.spread import LatencyRow, OperationRow, Spread, figure, latency, of_interval
+from bench.report.trust import TrustLine
 from bench.stats.interval import FEWEST_TRIALS
 
 _INLINE_FROM = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Banner:
-    """A coloured notice. `tone` is good, warn or bad."""
-
-    tone: str
-    title: str
-    text: str
-    reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One of the large figures at the top."""
-
-    label: str
-    big: str
-    lines: tuple[str, ...]
-    tone: str = ""
+_STEPS = {"ledger_up": "Started in", "prepare": "Accounts and contracts ready in"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +28,7 @@ class RunCharts:
 
     time: tuple[Chart, ...] = ()
     latency: tuple[Chart, ...] = ()
+    send_times: tuple[Chart, ...] = ()
     resources: tuple[Chart, ...] = ()
 
 
@@ -57,9 +45,15 @@ class RunPage:
     cards: tuple[Card, ...]
     shown_note: str
     trials_note: str
+    interval_note: str
+    trust_title: str
+    trust: tuple[TrustLine, ...]
+    capacity: CapacityPage | None
     charts: RunCharts
-    latencies: tuple[tuple[str, Percentiles], ...]
-    lag_rows: tuple[tuple[str, float | None, float | None], ...]
+    latencies: tuple[LatencyRow, ...]
+    send_times: SendTimes | None
+    operations: tuple[OperationRow, ...]
+    efficiency: EfficiencyTable | None
     funnel: tuple[FunnelRow, ...]
     reads: str
     errors: tuple[ErrorRow, ...]
@@ -101,23 +95,6 @@ def subtitle(result: Result) -> str:
     )
 
 
-def banners(result: Result) -> tuple[Banner, ...]:
-    """Can the figures be used? In the order of gravity; a good run has exactly one, which says so."""
-    out = [_verdict_banner(result)]
-    if result.partial or any(trial.partial for trial in result.trials):
-        text = "The run ended before its plan did. What was recorded until then is below."
-        out.append(Banner("warn", "Cut short.", text))
-    broken = [item for item in result.audit.invariants if item.status == "broken"]
-    if broken:
-        text = "After the run the ledger's own state contradicts the record:"
-        reasons = tuple(f"{fmt.words(item.name)}: {item.detail}" for item in broken)
-        out.append(Banner("bad", "The book does not add up.", text, reasons))
-    if result.trials and not all(trial.fresh_ledger for trial in result.trials):
-        text = "It held data from before, so repeats are less independent of each other than on fresh ledgers."
-        out.append(Banner("warn", "The ledger was not fresh.", text))
-    return tuple(sorted(out, key=lambda banner: ("bad", "warn", "good").index(banner.tone)))
-
-
 def lede(result: Result) -> str:
     """The first screen in one paragraph."""
     if not result.trials:
@@ -138,10 +115,26 @@ def lede(result: Result) -> str:
 
 
 def cards(result: Result) -> tuple[Card, ...]:
-    """Offered, came through, how long, what went wrong."""
+    """Offered, came through, how long, what went wrong. An interval stands below its figure where there is one."""
     counts = total_counts(result.trials)
     goodput, offered = result.summary.goodput_per_s, result.summary.offered_per_s
     share = _share_of(goodput.median, offered.median).strip(" ()")
+    half, most = headline(result, "p50"), headline(result, "p99")
+    planned = f"{fmt.count(counts.planned)} planned in {fmt.trials(len(result.trials))}"
+    return (
+        figure_card("Offered", of_interval(offered, "rate"), planned),
+        figure_card("Came through (goodput)", of_interval(goodput, "rate"), share),
+        figure_card("Time until final (p50)", half, _most_words(most), most.below and f"({most.below})"),
+        _wrong_card(counts),
+    )
+
+
+def _most_words(most: Spread) -> str:
+    known = most.value is not None or most.text.startswith("≥")
+    return f"99 of 100 within {most.text}" if known else "99 of 100: too few samples to say"
+
+
+def _wrong_card(counts: Counts) -> Card:
     bad = trouble(counts)
     wrong = tuple(
         f"{fmt.count(number)} {name}"
@@ -154,45 +147,10 @@ def cards(result: Result) -> tuple[Card, ...]:
         if number
     )
     expected = (f"{fmt.count(counts.failed_expected)} expected refusals",) if counts.failed_expected else ()
-    return (
-        Card(
-            "Offered",
-            fmt.rate(offered.median),
-            (f"{fmt.count(counts.planned)} planned in {fmt.trials(len(result.trials))}",),
-        ),
-        Card(
-            "Came through (goodput)",
-            fmt.rate(goodput.median),
-            tuple(filter(None, (share, fmt.interval(goodput, "rate")))),
-        ),
-        Card(
-            "Time until final (p50)",
-            headline_latency(result, "p50"),
-            (
-                fmt.interval(_headline(result, "p50"), "milliseconds"),
-                f"99 of 100 within {headline_latency(result, 'p99')}",
-            ),
-        ),
-        Card(
-            "What went wrong",
-            "nothing" if not bad else fmt.count(bad),
-            (("every transaction was valid",) if not bad and not expected else wrong + expected)
-            + ((f"{fmt.percent(bad, counts.planned)} of planned",) if bad else ()),
-            "fault" if bad else "ok",
-        ),
-    )
-
-
-def latencies(trial: Trial) -> tuple[tuple[str, Percentiles], ...]:
-    """The stages of one trial in the order in which they are passed."""
-    named = trial.latency_ms
-    rows = [
-        ("sent by the generator (submit lag)", named.submit_lag),
-        ("accepted by the ledger", named.accept),
-        ("committed, valid in a block", named.commit),
-        ("final", named.finality),
-    ]
-    return (*rows, ("read answered", trial.reads.latency_ms)) if trial.reads.issued else tuple(rows)
+    if not bad:
+        return Card("What went wrong", "nothing", expected or ("every transaction was valid",), "ok")
+    share = f"{fmt.percent(bad, counts.planned)} of planned"
+    return Card("What went wrong", fmt.count(bad), (*wrong, *expected, share), "fault")
 
 
 def ledger_rows(result: Result) -> tuple[tuple[str, str], ...]:
@@ -213,6 +171,16 @@ def ledger_rows(result: Result) -> tuple[tuple[str, str], ...]:
         *class_rows(result),
         ("Flags", shlex.join(ledger.flags) or "none"),
         ("Operators", kind.operators),
+        *_setup_rows(result),
+    )
+
+
+def _setup_rows(result: Result) -> tuple[tuple[str, str], ...]:
+    """How long the steps before the load took, as medians over the trials."""
+    steps = dict.fromkeys(step for trial in result.trials for step in trial.setup_s)
+    taken = {step: [trial.setup_s.get(step) for trial in result.trials] for step in steps}
+    return tuple(
+        (_STEPS.get(step, fmt.words(step)), figure(seconds, "seconds").text) for step, seconds in taken.items()
     )
 
 
@@ -224,14 +192,31 @@ def class_rows(result: Result) -> tuple[tuple[str, str], ...]:
 
 
 def notes(result: Result) -> tuple[str, ...]:
-    """Remarks of the run, then those of each trial."""
-    of_trials = (f"trial {trial.trial}: {note}" for trial in result.trials for note in trial.notes)
+    """Remarks of the run, then those of its trials; what several trials say is said once."""
+    said: dict[str, list[int]] = {}
+    for trial in result.trials:
+        for note in trial.notes:
+            said.setdefault(note, []).append(trial.trial)
+    of_trials = (f"{_which(numbers, len(result.trials))}: {note}" for note, numbers in said.items())
     return (*result.notes, *of_trials)
+
+
+def _which(numbers: list[int], trials: int) -> str:
+    if len(numbers) == trials > 1:
+        return "every trial"
+    return f"trial{'s' if len(numbers) > 1 else ''} {fmt.listed([str(number) for number in numbers])}"
 
 
 def identity_rows(result: Result) -> tuple[tuple[str, str], ...]:
     """What identifies the run."""
-    return (("Run", result.run_id), ("Scenario (SHA-256)", result.scenario_sha256), ("Seed", str(result.seed)))
+    rows = (("Run", result.run_id), ("Scenario (SHA-256)", result.scenario_sha256), ("Seed", str(result.seed)))
+    held = result.calibration
+    if held is None:
+        return rows
+    least = "at least " if held.at_least else ""
+    shape = f"{fmt.counted(held.workers, 'worker')}, {fmt.counted(held.batch, 'transaction')} per request"
+    made = f"made {held.made_at[:19].replace('T', ' ')}, key {held.key}"
+    return (*rows, ("Calibration", f"{held.adapter}, {shape}: {least}{fmt.rate(held.ceiling_per_s)}; {made}"))
 
 
 def environment_rows(environment: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
@@ -250,13 +235,14 @@ def environment_rows(environment: Mapping[str, object]) -> tuple[tuple[str, str]
     return tuple(rows)
 
 
+def headline(result: Result, key: str) -> Spread:
+    """A finality percentile over the trials, or what is known about it."""
+    return latency([trial.latency_ms.finality for trial in result.trials], key)
+
+
 def headline_latency(result: Result, key: str) -> str:
-    """The median over trials of a finality percentile, or what is known about it."""
-    median = _headline(result, key).median
-    if median is not None:
-        return fmt.milliseconds(median)
-    trial = shown_trial(result)
-    return fmt.percentile(trial.latency_ms.finality, key) if trial else fmt.UNKNOWN
+    """The same without its interval."""
+    return headline(result, key).text
 
 
 def _within(result: Result, key: str, who: str) -> str:
@@ -266,23 +252,6 @@ def _within(result: Result, key: str, who: str) -> str:
     if latency.startswith("≥"):
         return f"{who}: {latency}, too many never finished to know more"
     return f"{who} were final within {latency}"
-
-
-def _headline(result: Result, key: str) -> Interval:
-    return result.summary.latency_ms.get("finality", {}).get(key) or Interval(median=None, trials=len(result.trials))
-
-
-def _verdict_banner(result: Result) -> Banner:
-    verdict = result.summary.verdict
-    reasons = tuple(dict.fromkeys(verdict.reasons))
-    if verdict.status == "valid":
-        return Banner(
-            "good", "Valid.", "All checks of the measurement held, so the figures below can be used.", reasons
-        )
-    if verdict.status == "invalid":
-        text = "The measurement broke a rule; do not use the figures below. What happened and what to do:"
-        return Banner("bad", "Not valid.", text, reasons or ("No reason was recorded.",))
-    return Banner("warn", "Undecided.", "Whether the measurement holds could not be decided:", reasons)
 
 
 def _trouble_sentence(counts: Counts) -> str:

@@ -17,6 +17,7 @@ from bench.load.watch import STATUS_HEAD
 from bench.measure.inputs import Incidents, Limits, TrialInput
 from bench.measure.record import Blocks, Rows, join_statuses, read_blocks, read_rows
 from bench.measure.summary import summarise
+from bench.measure.warm_up import check_warm_up
 from bench.model.errors import LedgerError
 from bench.model.phase import Outcome, Phase, PhaseSpan
 from bench.model.record import BLOCK
@@ -26,10 +27,15 @@ from bench.model.workload import AuditInput
 from bench.monitors.summary import summarise as summarise_resources
 from bench.run.trial import TrialFacts, TrialRequest
 
+STEADY_ARRIVALS = ("constant", "poisson")
+"""Arrival processes of one rate throughout; under the others goodput changes by design."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """One trial as data: its measured values, and what they were made from."""
+    """One trial as data: its measured values, and what they were made from. `phases` are those applied: the warm-up may
+    be longer than declared.
+    """
 
     trial: Trial
     input: TrialInput
@@ -59,7 +65,8 @@ def assemble(request: TrialRequest, facts: TrialFacts, limits: Limits) -> Assemb
         blocks["own"] = _own(part, blocks)
         every_block.append(blocks)
     blocks = every_block[0] if every_block else np.empty(0, BLOCK)
-    phases = phase_spans(request, facts)
+    steady_load = request.arrival["process"] in STEADY_ARRIVALS
+    phases, warm_up = check_warm_up(rows, blocks, phase_spans(request, facts), steady_load=steady_load)
     partial = facts.interrupted or facts.failure is not None
     gathered = TrialInput(
         trial=request.trial,
@@ -76,12 +83,21 @@ def assemble(request: TrialRequest, facts: TrialFacts, limits: Limits) -> Assemb
         fillers=facts.fillers,
         unmatched_commits=_foreign(blocks, facts.fillers, len(hosts)),
         fresh_ledger=request.ledger is not None,
+        warm_up=warm_up,
+        steady_load=steady_load,
+        headroom=request.headroom,
+        setup_s=facts.setup_s,
+        hosts=max(1, len(hosts)),
+        sent_bytes=facts.sent_bytes,
+        disk_growth=_disk_growth(facts),
     )
     return Assembled(summarise(gathered), gathered, phases)
 
 
 def phase_spans(request: TrialRequest, facts: TrialFacts) -> tuple[PhaseSpan, ...]:
-    """The trial's phases as they really were: setup before the start signal, the drain until nothing was open."""
+    """The trial's phases as they really were: setup before the start signal, the drain until nothing was open. The
+    warm-up is the declared one.
+    """
     end = max(facts.end_ns, 0)
     measured_until = min(request.duration_ns, end) if facts.interrupted or facts.failure else request.duration_ns
     return (
@@ -100,6 +116,12 @@ def audit_input(request: TrialRequest, rows: Rows, fillers: int) -> AuditInput:
     for (operation, outcome), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
         outcomes[request.workload.operations[operation].name][Outcome(outcome).label] = count
     return AuditInput(outcomes, request.accounts, request.parameters, fillers)
+
+
+def _disk_growth(facts: TrialFacts) -> dict[str, int | None]:
+    """Of every node; none is left out because nothing is known of it."""
+    nodes = facts.network.nodes if facts.network else ()
+    return {node.name: facts.disk_growth.get(node.name) for node in nodes}
 
 
 def _incidents(facts: TrialFacts, truncated: int, partial: bool) -> Incidents:

@@ -21,6 +21,7 @@ from bench.model.ledger import Finality, LedgerClass
 from bench.model.result import (
     Audit,
     CalibrationPart,
+    Capacity,
     ClassInfo,
     FinalityInfo,
     InvariantPart,
@@ -32,11 +33,13 @@ from bench.model.version import __version__
 from bench.model.workload import Workload
 from bench.monitors.summary import attribute
 from bench.run.assemble import Assembled
+from bench.run.attempts import at_low_end
 from bench.run.trial import TrialFacts, TrialRequest
 from bench.scenario.loader import load_sha256, resolved_yaml, scenario_sha256
 from bench.scenario.schema import Scenario
 
 LOG_LINES = 40
+WATCH_S = 0.5  # how long the machine is watched for what else uses its processors
 UNKNOWN_CLASS = LedgerClass("not declared", 0, "not declared", "not declared", "not ours")
 
 
@@ -64,16 +67,28 @@ class RunBundle:
         self._invariants: dict[str, InvariantPart] = {}
         self._notes: list[str] = []
         self._calibration: CalibrationPart | None = None
+        self._capacity: Capacity | None = None
         self._writer = BundleWriter(self.directory)
         self._writer.write_scenario(resolved_yaml(scenario))
         local = self._ledger.managed
-        environment = collect_environment(self.directory, shares_cores=local or None, loopback=local or None)
+        environment = collect_environment(
+            self.directory,
+            shares_cores=local or None,
+            loopback=local or None,
+            programs={} if info is None else {info.name: info.version},
+            watch_s=WATCH_S,
+        )
         self._writer.write_environment(environment.to_json())
         self._write_result(partial=True)
 
     def hold_against(self, calibration: CalibrationPart | None) -> None:
         """What the trials' load is compared with; None when it is not known."""
         self._calibration = calibration
+
+    def search(self, found: Capacity) -> None:
+        """The state of a capacity search. From now on the summary is over its full-length trials at the low end."""
+        self._capacity = found
+        self._write_result(partial=True)
 
     def audit(self, invariants: Sequence[InvariantPart]) -> None:
         """Keep the worst status of each invariant over the trials."""
@@ -113,10 +128,24 @@ class RunBundle:
         write_report(self.directory)
         return self._writer.close()
 
+    def remark(self, note: str) -> None:
+        """What a reader of the whole run should know."""
+        self._notes.append(note)
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """Those that are over."""
+        return tuple(self._trials)
+
     @property
     def has_trials(self) -> bool:
         """Whether anything was measured, also if it could not be written."""
         return self._measured
+
+    @property
+    def invariants_broken(self) -> bool:
+        """Whether an audit of any trial found the ledger's state at odds with the record."""
+        return any(invariant.status == "broken" for invariant in self._invariants.values())
 
     def discard(self) -> None:
         """Remove the directory of a run in which nothing was ever sent."""
@@ -129,7 +158,7 @@ class RunBundle:
             codes.append(ExitCode.INVALID)
         if any(trial.verdict.status == "undecided" for trial in self._trials):
             codes.append(ExitCode.UNDECIDED)
-        if any(invariant.status == "broken" for invariant in self._invariants.values()):
+        if self.invariants_broken:
             codes.append(ExitCode.GATE_FAILED)
         slo = self._scenario.slo
         if slo is not None and any(_misses(trial, slo.finality_p99_ns / 1e6) for trial in self._trials):
@@ -137,7 +166,7 @@ class RunBundle:
         return codes
 
     def _write_result(self, *, partial: bool) -> None:
-        summary = summarise_trials(self._trials)
+        summary = summarise_trials(self._trials if self._capacity is None else at_low_end(self._capacity, self._trials))
         self._writer.write_result(
             Result(
                 run_id=self.directory.name,
@@ -155,6 +184,7 @@ class RunBundle:
                 partial=partial,
                 notes=self._notes,
                 calibration=self._calibration,
+                capacity=self._capacity,
             )
         )
 

@@ -5,7 +5,9 @@ Everything measured reaches disk trial by trial, so a run cut short at any time 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from bench import registry
@@ -17,6 +19,7 @@ from bench.run.bundling import RunBundle
 from bench.run.events import RunListener
 from bench.run.execution import Done, RunOptions, interrupts, run_trial
 from bench.run.interrupts import Interrupts
+from bench.run.stopping import go_on, remark
 from bench.run.targets import Target, check_targets, limits_of, parameters_of, trial_request
 from bench.scenario.plan import Plan, make_plan, trial_order
 from bench.scenario.schema import Scenario
@@ -68,7 +71,7 @@ def run(scenario: Scenario, options: RunOptions, listener: RunListener) -> RunOu
             for course in courses:
                 course.calibration = options.ceilings(course.target, scenario, listener, interrupted)
                 course.bundle.hold_against(course.calibration)
-        for index, trial in trial_order(scenario):
+        for index, trial in _rounds(scenario, courses):
             course = courses[index]
             if interrupted() or course.failed is not None:
                 continue
@@ -82,9 +85,21 @@ def run(scenario: Scenario, options: RunOptions, listener: RunListener) -> RunOu
                 codes.append(done.failure.exit_code)
         if interrupted():
             codes.append(ExitCode.INTERRUPTED)
+        elif scenario.stopping is not None:
+            for course in (one for one in courses if one.failed is None):
+                course.bundle.remark(remark(course.bundle.trials, scenario.stopping))
         bundles = _close(courses, options, listener, interrupted, problems, codes)
     codes.extend(code for course in courses for code in course.bundle.codes())
     return RunOutcome(bundles, worst(codes), problems)
+
+
+def _rounds(scenario: Scenario, courses: list[_Course]) -> Iterator[tuple[int, int]]:
+    """(target, trial) pairs in their order, for as many rounds as the scenario's rule wants: asked after each round."""
+    for trial, pairs in groupby(trial_order(scenario), key=lambda pair: pair[1]):
+        running = [course.bundle.trials for course in courses if course.failed is None]
+        if not go_on(trial - 1, scenario.trials, scenario.stopping, running):
+            return
+        yield from pairs
 
 
 def _tell(course: _Course, trial: int, done: Done, scenario: Scenario, listener: RunListener) -> None:
@@ -93,9 +108,13 @@ def _tell(course: _Course, trial: int, done: Done, scenario: Scenario, listener:
         return
     reasons = "; ".join(made.trial.verdict.reasons)
     listener.step(
-        f"{course.target.name}: trial {trial} of {scenario.trials} {made.trial.verdict.status}, "
+        f"{course.target.name}: trial {trial} of {_how_many(scenario)} {made.trial.verdict.status}, "
         f"goodput {made.trial.rates.goodput_per_s:,.0f}/s" + (f" ({reasons})" if reasons else "")
     )
+
+
+def _how_many(scenario: Scenario) -> str:
+    return str(scenario.trials) if scenario.stopping is None else f"at most {scenario.most_trials}"
 
 
 def _close(

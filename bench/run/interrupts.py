@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class InterruptedRunError(Exception):
-    """A person (or a service manager) asked the run to end. Never reaches the command line."""
+class InterruptedRunError(BaseException):
+    """A person (or a service manager) asked the run to end. Never reaches the command line. It may be raised anywhere,
+    like KeyboardInterrupt, and like that one it must not be taken for the failure of what it interrupts.
+    """
 
 
 class Interrupts:

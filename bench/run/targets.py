@@ -92,7 +92,7 @@ def trial_request(
         arrival=scenario.arrival.model_dump(by_alias=True),
         seed=planned.seed,
         trial=planned.trial,
-        trials=scenario.trials,
+        trials=scenario.most_trials,
         planned=planned.planned,
         duration_ns=scenario.phases.duration_ns,
         warm_up_ns=scenario.phases.warm_up_ns,

@@ -26,6 +26,7 @@ from bench.model.resources import ResourceSample
 from bench.model.result import Headroom
 from bench.model.transaction import ErrorClass
 from bench.model.workload import Parameter, Workload
+from bench.monitors.disk import allocated_bytes
 from bench.monitors.processes import ProcessMonitor
 from bench.run.children import REPORT, LoadProcesses
 from bench.run.events import RunListener
@@ -72,11 +73,16 @@ class TrialRequest:
     remote_workers: int = 0
     master: str = "127.0.0.1:0"
     headroom: Headroom | None = None
+    buffer_s: float = BUFFER_S  # how much of the load is signed before the start, in seconds of it
 
 
 @dataclass(slots=True)
 class TrialFacts:
-    """What happened. `failure` is the error that cut the trial short, `interrupted` says that a person did."""
+    """What happened. `failure` is the error that cut the trial short, `interrupted` says that a person did.
+
+    `setup_s` says how long the steps before the load took, `disk_growth` by how many bytes each node's directory grew
+    from the start signal to the end of the drain (None: not known). `sent_bytes` is None where no worker told.
+    """
 
     spool: Path
     network: Network | None = None
@@ -92,6 +98,9 @@ class TrialFacts:
     unsettled: int = 0
     error_examples: dict[int, list[str]] = field(default_factory=dict)
     samples: list[ResourceSample] = field(default_factory=list)
+    setup_s: dict[str, float] = field(default_factory=dict)
+    disk_growth: dict[str, int | None] = field(default_factory=dict)
+    sent_bytes: int | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
     failure: BenchError | None = None
     interrupted: bool = False
@@ -119,6 +128,7 @@ class TrialRunner:
         self._load: LoadProcesses | None = None
         self._adapter: Adapter | None = None
         self._monitor = ProcessMonitor()
+        self._weight: dict[str, int | None] = {}
 
     def run(self, new_adapter: Callable[[str], Adapter], audit: Callable[[Adapter, TrialFacts], None]) -> TrialFacts:
         """The trial from ledger up to ledger down. `audit` is called while the drained ledger still runs."""
@@ -139,6 +149,7 @@ class TrialRunner:
             self._start(self._load, self._spec(endpoint, fixture))
             self._facts.setup_ns = monotonic_ns() - began
             self._measure(self._load)
+            self._weigh_again()
             self._finish(self._load, ErrorClass.BUFFER_EMPTY)
             self._stop_load(self._load)
             with self._interrupted.at_once():
@@ -162,7 +173,9 @@ class TrialRunner:
         self._listener.step(f"{plan.ledger_name}: starting a fresh ledger")
         directory = self._directory / "ledger"
         directory.mkdir()
+        began = monotonic_ns()
         network = plan.ledger.up(directory, plan.ledger_options, self._listener.step)
+        self._facts.setup_s["ledger_up"] = (monotonic_ns() - began) / NS_PER_S
         self._network = self._facts.network = network
         for node in network.nodes:
             if node.pid is not None:
@@ -174,10 +187,12 @@ class TrialRunner:
         self._listener.step(
             f"{plan.ledger_name}: preparing {plan.accounts} accounts and the {plan.workload.name} workload"
         )
+        began = monotonic_ns()
         adapter.open(endpoint)
         known = {**plan.secrets, **(self._network.secrets if self._network else {})}
         setup = Setup(plan.workload, plan.parameters, plan.accounts, plan.planned, plan.seed, known)
         fixture = adapter.prepare(setup)
+        self._facts.setup_s["prepare"] = (monotonic_ns() - began) / NS_PER_S
         self._facts.capabilities, self._facts.finality = adapter.capabilities, adapter.finality
         self._facts.disclosed = fixture.disclosed
         return fixture
@@ -185,7 +200,7 @@ class TrialRunner:
     def _spec(self, endpoint: Endpoint, fixture: Fixture) -> TrialSpec:
         plan = self._plan
         share = plan.planned / plan.workers
-        buffer = min(MOST_BUFFER, max(LEAST_BUFFER, int(BUFFER_S * share * NS_PER_S / plan.duration_ns)))
+        buffer = min(MOST_BUFFER, max(LEAST_BUFFER, int(plan.buffer_s * share * NS_PER_S / plan.duration_ns)))
         return TrialSpec(
             token=secrets.token_hex(8),
             adapter=plan.adapter_name,
@@ -217,6 +232,7 @@ class TrialRunner:
         for name, pid in {**load.pids(), **ready["pids"]}.items():
             self._monitor.add(name, "harness", pid)
         self._monitor.start()
+        self._weight = self._weigh()
         load.tell("start")
         self._facts.start_ns = self._live.start_ns = self._own_start(load, ready["hosts"])
         self._facts.started = True
@@ -263,7 +279,18 @@ class TrialRunner:
         else:
             raise HarnessError("the workers did not hand over their last rows", remedy=REPORT)
         self._facts.fillers = self._live.sum("fillers")
+        self._facts.sent_bytes = self._live.sum("sent_bytes")
         self._facts.error_examples = self._live.error_examples()
+
+    def _weigh(self) -> dict[str, int | None]:
+        """What each node's directory takes up on disk now."""
+        nodes = self._network.nodes if self._network else ()
+        return {node.name: allocated_bytes(node.data_directory) if node.data_directory else None for node in nodes}
+
+    def _weigh_again(self) -> None:
+        for name, after in self._weigh().items():
+            before = self._weight[name]
+            self._facts.disk_growth[name] = None if before is None or after is None else after - before
 
     # --- when it goes wrong
 

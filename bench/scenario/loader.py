@@ -23,7 +23,7 @@ from bench.scenario.schema import Scenario
 from bench.scenario.traces import published_traces, read_trace
 
 _AFTER_ALL_LINES = 1_000_000_000
-_NOT_LOAD = ("name", "ledgers", "endpoint", "trials")
+_NOT_LOAD = ("name", "ledgers", "endpoint", "trials", "stopping", "capacity")
 
 
 def load_scenario(path: str | Path, overrides: Sequence[str] = ()) -> Scenario:
@@ -32,7 +32,7 @@ def load_scenario(path: str | Path, overrides: Sequence[str] = ()) -> Scenario:
     Trace files are found relative to the scenario's folder. ConfigurationError for anything that cannot be run.
     """
     path = Path(path)
-    return _scenario(parse_document(read_text(path), str(path)), overrides, path.parent)
+    return scenario_of(parse_document(read_text(path), str(path)), overrides, path.parent)
 
 
 def scenario_from_mapping(
@@ -42,7 +42,7 @@ def scenario_from_mapping(
 
     Trace files are found relative to the working directory.
     """
-    return _scenario(document_of(mapping, source), overrides, Path())
+    return scenario_of(document_of(mapping, source), overrides, Path())
 
 
 def resolved_yaml(scenario: Scenario) -> str:
@@ -56,15 +56,16 @@ def scenario_sha256(scenario: Scenario) -> str:
 
 
 def load_sha256(scenario: Scenario) -> str:
-    """Digest of all that makes two runs comparable: the scenario without its name, its ledgers or endpoint, its trials,
-    and the remark where a trace came from.
+    """Digest of all that makes two runs comparable: the scenario without its name, its ledgers or endpoint, how often
+    it is repeated, how its capacity is searched for, and the remark where a trace came from.
     """
     load = {key: value for key, value in _resolved(scenario).items() if key not in _NOT_LOAD}
     load["arrival"] = {key: value for key, value in load["arrival"].items() if key != "source"}
     return _digest(load)
 
 
-def _scenario(document: Document, overrides: Sequence[str], folder: Path) -> Scenario:
+def scenario_of(document: Document, overrides: Sequence[str], folder: Path) -> Scenario:
+    """The same for a document that was parsed already, which this changes; `folder` is where its trace files are."""
     expand_shorthand(document)
     apply_overrides(document, overrides)
     _inline_trace(document, folder)
@@ -72,9 +73,9 @@ def _scenario(document: Document, overrides: Sequence[str], folder: Path) -> Sce
         scenario = Scenario.model_validate(document.data)
     except ValidationError as error:
         note_mistakes(document, error)
-        raise _refusal(document) from error
+        raise refusal(document) from error
     if document.mistakes:
-        raise _refusal(document)
+        raise refusal(document)
     return scenario
 
 
@@ -120,13 +121,15 @@ def _from_file(document: Document, file: JsonValue, folder: Path) -> JsonValue:
         return None
 
 
-def _refusal(document: Document) -> ConfigurationError:
+def refusal(document: Document, page: str = "docs/scenario.md") -> ConfigurationError:
+    """One error with all mistakes of a document, by line; `page` explains the keys."""
+
     def line(mistake: str) -> int:
         found = re.match(rf"{re.escape(document.name)}:([0-9]+):", mistake)
         return int(found[1]) if found else _AFTER_ALL_LINES
 
     mistakes = sorted(document.mistakes, key=line)
-    remedy = "docs/scenario.md explains every key"
+    remedy = f"{page} explains every key"
     if len(mistakes) == 1:
         return ConfigurationError(mistakes[0], remedy=remedy)
     listed = "".join(f"\n  {mistake}" for mistake in mistakes)

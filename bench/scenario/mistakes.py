@@ -37,13 +37,13 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def note_mistakes(document: Document, error: ValidationError) -> None:
-    """Add every error of a failed validation to the document's mistakes."""
+def note_mistakes(document: Document, error: ValidationError, model: type[BaseModel] = Scenario) -> None:
+    """Add every error of a failed validation of `model` to the document's mistakes."""
     for details in error.errors(include_url=False):
         key = _written_key(details["loc"])
         if key in document.reported or details["type"] == "default_factory_not_called":
             continue  # it is, or it follows from, a mistake that is told already
-        for at, what, remedy, show in _sentences(details, key):
+        for at, what, remedy, show in _sentences(details, key, model):
             document.add(at, what, remedy, document.value(at) if show else None)
 
 
@@ -53,9 +53,9 @@ def nearest(word: str, known: list[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"use one of: {', '.join(known)}"
 
 
-def known_keys(key: Key) -> list[str]:
+def known_keys(key: Key, top: type[BaseModel] = Scenario) -> list[str]:
     """The keys a mapping at `key` may have; empty where it is free. A process name stands in the path of `arrival`."""
-    model: type[BaseModel] | None = Scenario
+    model: type[BaseModel] | None = top
     for part in key:
         if model is None:
             return []
@@ -66,7 +66,7 @@ def known_keys(key: Key) -> list[str]:
     return [] if model is None else [*_fields(model), *getattr(model, "shorthand", {})]
 
 
-def _sentences(details: ErrorDetails, key: Key) -> Iterator[tuple[Key, str, str, bool]]:
+def _sentences(details: ErrorDetails, key: Key, model: type[BaseModel]) -> Iterator[tuple[Key, str, str, bool]]:
     """(key, what, remedy, whether to show the value) of one pydantic error."""
     kind, location = details["type"], details["loc"]
     context: Mapping[str, Any] = details.get("ctx", {})
@@ -76,13 +76,13 @@ def _sentences(details: ErrorDetails, key: Key) -> Iterator[tuple[Key, str, str,
     elif kind == "missing":
         yield key, "is missing", "add it", False
     elif kind == "extra_forbidden":
-        yield key, "is not a known key", nearest(str(key[-1]), known_keys(location[:-1])), False
+        yield key, "is not a known key", nearest(str(key[-1]), known_keys(location[:-1], model)), False
     elif kind == "union_tag_not_found":
         yield (*key, "process"), "is missing", f"add one of: {', '.join(_PROCESSES)}", False
     elif kind == "union_tag_invalid":
         yield (*key, "process"), "is not a known process", nearest(context["tag"], list(_PROCESSES)), True
     elif kind in ("model_type", "model_attributes_type"):
-        yield key, "is not a mapping", f"write keys below it: {', '.join(known_keys(location))}", True
+        yield key, "is not a mapping", f"write keys below it: {', '.join(known_keys(location, model))}", True
     elif kind in _SENTENCES:
         what, remedy = _SENTENCES[kind]
         yield key, what, remedy.format(**context), True

@@ -29,7 +29,10 @@ class TrialPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The trials of one scenario on one target. Times are ns since a trial's start signal."""
+    """The trials of one scenario on one target, all that may be run: a stopping rule may end a run before the last.
+
+    Times are ns since a trial's start signal.
+    """
 
     target: LedgerChoice | EndpointChoice
     process: ArrivalProcess
@@ -60,7 +63,7 @@ def make_plan(scenario: Scenario, ledger_index: int = 0) -> Plan:
     """
     duration = scenario.phases.duration_ns
     process = scenario.process
-    seeds = [trial_seed(scenario.seed, trial) for trial in range(1, scenario.trials + 1)]
+    seeds = [trial_seed(scenario.seed, trial) for trial in range(1, scenario.most_trials + 1)]
     return Plan(
         target=_target(scenario, ledger_index),
         process=process,
@@ -84,14 +87,15 @@ def trial_seed(seed: int, trial: int) -> int:
 
 
 def trial_order(scenario: Scenario) -> list[tuple[int, int]]:
-    """All (ledger index, trial) pairs in the order to run them.
+    """All (ledger index, trial) pairs that may be run, in the order to run them; the order of the first rounds does not
+    depend on how many may follow.
 
     Randomised blocks: in each round every ledger runs once, in an order drawn from the seed. What drifts on the machine
     then meets all ledgers alike, and a run cut short has used each ledger equally often.
     """
     draw = np.random.Generator(np.random.PCG64(np.random.SeedSequence([scenario.seed, _ORDER_STREAM])))
     ledgers = max(1, len(scenario.ledgers))
-    keys = draw.random((scenario.trials, ledgers))
+    keys = draw.random((scenario.most_trials, ledgers))
     return [(int(ledger), trial) for trial, row in enumerate(keys, start=1) for ledger in np.argsort(row)]
 
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of scenario files, for editors; `python -m bench.scenario.publish` writes it into docs/."""
+"""JSON Schemas of scenario and sweep files for editors; `python -m bench.scenario.publish` writes them to docs/."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 from bench.scenario.arrival_schema import TraceArrival
 from bench.scenario.duration import PATTERN, format_duration
 from bench.scenario.schema import Scenario
+from bench.scenario.sweep import Sweep
 from bench.scenario.traces import published_traces
 
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 PUBLISHED = Path(__file__).parents[2] / "docs" / "scenario-schema.json"
-"""Where a checkout keeps the published schema."""
+SWEEP_PUBLISHED = PUBLISHED.with_name("sweep-schema.json")
+"""Where a checkout keeps the published schemas."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -23,12 +26,29 @@ def json_schema() -> dict[str, Any]:
         for described in part.get("properties", {}).values():
             _tidy(described)
     _allow_shorthand(schema, definitions)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return {"$schema": _DIALECT, **schema}
+
+
+def sweep_json_schema() -> dict[str, Any]:
+    """The same for sweep files. What a varied key may be is checked with the scenario it makes, not here."""
+    schema = Sweep.model_json_schema()
+    for described in schema["properties"].values():
+        _tidy(described)
+    return {"$schema": _DIALECT, **schema}
 
 
 def published_text() -> str:
-    """The content of the published file."""
-    return json.dumps(json_schema(), indent=1, ensure_ascii=False) + "\n"
+    """The content of the scenario's published file."""
+    return _text(json_schema())
+
+
+def sweep_published_text() -> str:
+    """The content of the sweep's published file."""
+    return _text(sweep_json_schema())
+
+
+def _text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
 def _tidy(described: dict[str, Any]) -> None:
@@ -60,3 +80,4 @@ def _allow_shorthand(schema: dict[str, Any], definitions: dict[str, Any]) -> Non
 
 if __name__ == "__main__":
     PUBLISHED.write_text(published_text(), encoding="utf-8")
+    SWEEP_PUBLISHED.write_text(sweep_published_text(), encoding="utf-8")

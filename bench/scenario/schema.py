@@ -18,8 +18,10 @@ from bench.model.clock import NS_PER_S
 from bench.model.workload import Parameter
 from bench.scenario.arrival import ArrivalProcess
 from bench.scenario.arrival_schema import Arrival, StepsArrival, TraceArrival
+from bench.scenario.capacity import CapacitySearch
 from bench.scenario.duration import format_duration
 from bench.scenario.fields import Duration, Mistake, Number, Part, PlugInName, Whole, refuse
+from bench.scenario.stopping import Stopping
 
 TRIALS = 5
 """Fewest trials that give an interval for the median."""
@@ -32,7 +34,8 @@ _LATER = -1  # stands in a default for what `Scenario` computes from other keys
 _SCHEMES = ("http", "https", "ws", "wss", "unix")
 
 
-def _name(value: str) -> str:
+def plain_name(value: str) -> str:
+    """A name that may be a folder's; anything else is a mistake."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", value):
         refuse(
             [
@@ -224,7 +227,7 @@ class Slo(Part):
 class Scenario(Part):
     """One experiment: what is loaded, with what, how hard, how long, and how often."""
 
-    name: Annotated[str, AfterValidator(_name)] = Field(
+    name: Annotated[str, AfterValidator(plain_name)] = Field(
         description="Name of the scenario, used in folders and reports."
     )
     ledgers: tuple[LedgerChoice, ...] = Field(
@@ -243,6 +246,9 @@ class Scenario(Part):
         le=1000,
         description="Repeats on each ledger. Default: 5, or 1 with an endpoint. Below 5 no interval is printed.",
     )
+    stopping: Stopping | None = Field(
+        default=None, description="Repeat until the figures are known well enough. Absent: `trials` rounds exactly."
+    )
     seed: Whole = Field(
         default=1,
         ge=0,
@@ -251,6 +257,9 @@ class Scenario(Part):
     )
     limits: Limits = Field(default=Limits(), description="Bounds on the harness; a trial that breaks one is invalid.")
     slo: Slo | None = Field(default=None, description="Service levels of the ledger. Absent: none are tested.")
+    capacity: CapacitySearch | None = Field(
+        default=None, description="How `bench.py capacity` searches; `run` does not read it. Absent: the defaults."
+    )
 
     shorthand: ClassVar[dict[str, str]] = {"ledger": "One managed ledger, short for a list of one."}
 
@@ -258,6 +267,11 @@ class Scenario(Part):
     def process(self) -> ArrivalProcess:
         """The arrival process over this scenario's duration."""
         return self.arrival.schedule(self.phases.duration_ns)
+
+    @property
+    def most_trials(self) -> int:
+        """Rounds that a run may take: `trials`, or the cap of `stopping`."""
+        return self.trials if self.stopping is None else self.stopping.most_trials
 
     @field_validator("ledgers")
     @classmethod
@@ -276,6 +290,14 @@ class Scenario(Part):
         if ledgers == () and endpoint is None:
             refuse([Mistake("is missing, and so is ledgers", "add e.g. ledgers: [sqlite]", show_value=False)])
         return endpoint
+
+    @field_validator("stopping")
+    @classmethod
+    def _room_to_go_on(cls, stopping: Stopping | None, info: ValidationInfo) -> Stopping | None:
+        trials = info.data.get("trials")
+        if stopping is not None and trials is not None and stopping.most_trials < trials:
+            refuse([Mistake("is below trials", f"use at least {trials}", ("most_trials",), False)])
+        return stopping
 
     @field_validator("phases")
     @classmethod

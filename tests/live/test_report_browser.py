@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from matplotlib import image
 
+from bench.bundle.reader import read_bundle
 from bench.report.build import write_comparison, write_report
 from tests.support.browser import dump_dom, print_pdf, requested_addresses, screenshot
 from tests.support.bundles import synthetic_bundle
+from tests.support.report_parts import capacity, rewrite, with_parts
 
 pytestmark = pytest.mark.live
 
@@ -37,7 +39,14 @@ def comparison(bundles: list[Path], tmp_path_factory: pytest.TempPathFactory) ->
     return write_comparison(bundles, tmp_path_factory.mktemp("comparison")).html_path
 
 
-@pytest.fixture(params=["report", "comparison"])
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    bundle = synthetic_bundle(tmp_path_factory.mktemp("searched") / "run", trials=10, seconds=4)
+    trials = {"trials": [with_parts(trial) for trial in read_bundle(bundle).result.trials], "capacity": capacity()}
+    return write_report(rewrite(bundle, lambda result: result.model_copy(update=trials)))
+
+
+@pytest.fixture(params=["report", "comparison", "searched"])
 def page(request: pytest.FixtureRequest) -> Path:
     found: Path = request.getfixturevalue(request.param)
     return found
@@ -90,7 +99,7 @@ def test_something_is_seen_in_light_and_dark(page: Path, tmp_path: Path, width: 
 def test_it_prints_on_a_few_pages(page: Path, tmp_path: Path) -> None:
     pdf = print_pdf(page, tmp_path / "print")
     assert pdf.startswith(b"%PDF")
-    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 14
+    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 16
 
 
 def _pixels(png: bytes):  # type: ignore[no-untyped-def]

@@ -18,8 +18,12 @@ Answer = Callable[[bytes], list[bytes] | None]
 
 
 @contextmanager
-def ws_server(answer: Answer, *, pongs: bool = True) -> Iterator[str]:
-    """Yields the ws:// URL; serves any number of connections. Without `pongs` pings find no answer."""
+def ws_server(
+    answer: Answer, *, pongs: bool = True, opened: Callable[[int], None] = lambda number: None
+) -> Iterator[str]:
+    """Yields the ws:// URL; serves any number of connections, each told to `opened` with its number. Without `pongs`
+    pings find no answer.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     peers: list[socket.socket] = []
     threads: list[threading.Thread] = []
@@ -31,6 +35,7 @@ def ws_server(answer: Answer, *, pongs: bool = True) -> Iterator[str]:
             except OSError:
                 return
             peers.append(peer)
+            opened(len(peers))
             threads.append(threading.Thread(target=_serve, args=(peer, answer, pongs)))
             threads[-1].start()
 

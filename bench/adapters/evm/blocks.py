@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.adapters.evm.heads import Head, HeadWatcher
 from bench.adapters.evm.receipts import ReceiptFetcher
@@ -38,7 +38,8 @@ class BlockFollower:
     """Turns heads into events. The generator `follow` owns watcher and fetcher: closing it stops their threads.
 
     Blocks are asked for in a thread of their own, so that the caller gets its turns while a node is slow or silent. A
-    node that cannot be reached is asked again for `patience_s`, then `follow` raises `UnreachedError`.
+    node that cannot be reached is asked again for `patience_s`, then `follow` raises `UnreachedError`. A block that was
+    announced and is not served is asked for again until it comes, or is no longer the highest that was announced.
     """
 
     def __init__(self, rpc: Rpc, watcher: HeadWatcher, receipts: ReceiptFetcher, patience_s: float) -> None:
@@ -64,11 +65,12 @@ class BlockFollower:
         self._watcher.start()
         self._receipts.start()
         again: Head | None = None
+        unserved: Head | None = None
         try:
             while True:
                 while settled := self._receipts.settled():
                     yield settled
-                if (head := again or self._watcher.next(_YIELD_S)) is None:
+                if (head := again or self._watcher.next(_YIELD_S) or unserved) is None:
                     yield None
                     continue
                 if again is None:
@@ -76,6 +78,8 @@ class BlockFollower:
                 try:
                     yield from self._extend(head)
                     again = None
+                    if (unserved := self._unserved(head, unserved)) is not None:
+                        yield None
                 except UnreachedError:
                     if monotonic_ns() - self._reached_at_ns > self._patience_s * NS_PER_S:
                         raise
@@ -94,7 +98,7 @@ class BlockFollower:
             by_id = head.block_id is not None and head.height == self._tip_height + 1
             block = yield from self._fetch(head.block_id if by_id and head.block_id else hex(self._tip_height + 1))
             if block is None:
-                return  # announced, but not served yet or gone again: the next head or poll brings it
+                return  # announced, but not served yet, or gone again
             if block.parent_id != self._tip_id:
                 yield from self._switch(block, head.observed_at_ns)
             else:
@@ -103,6 +107,11 @@ class BlockFollower:
             block = yield from self._fetch(head.block_id or hex(head.height))
             if block is not None and block.block_id not in self._chain:
                 yield from self._switch(block, head.observed_at_ns)
+
+    def _unserved(self, head: Head, before: Head | None) -> Head | None:
+        """What is to be asked for again when no other head comes; by height, because its block may be gone for good."""
+        highest = head if before is None or head.height >= before.height else before
+        return replace(highest, block_id=None) if self._tip_height < highest.height else None
 
     def _is_other_branch(self, head: Head) -> bool:
         return head.height < self._tip_height if head.block_id is None else head.block_id not in self._chain

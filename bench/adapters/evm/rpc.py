@@ -18,6 +18,11 @@ from bench.model.errors import LedgerError
 
 METHOD_NOT_FOUND = -32601
 _RETRY_S = 0.2
+_BUSY = frozenset({429, 502, 503, 504})
+"""What a gateway or an overloaded node answers with, whatever the body: the same request may succeed in a moment."""
+
+_ids = count(1)  # of the whole process: several may share a WebSocket, where answers are told apart by id alone
+
 BATCH_CALLS = 100
 """Calls per batch outside the hot path: below every client's own limit (geth 1,000, others as low as 100)."""
 
@@ -31,7 +36,7 @@ class RpcFault(Exception):
 
 
 class UnreachedError(LedgerError):
-    """The exchange failed on its way; the node may be back in a moment."""
+    """The exchange failed on its way, or its answer is none of a node's; the node may be back in a moment."""
 
 
 def open_channel(endpoint: Endpoint) -> tuple[Target, Channel]:
@@ -44,15 +49,14 @@ def open_channel(endpoint: Endpoint) -> tuple[Target, Channel]:
 class Rpc:
     """Thread-safe as far as its channel is. `shown` names the endpoint without credentials.
 
-    An exchange that fails on its way is tried again for `patience_s`, or until `lose_patience`: every method used here
-    may be repeated.
+    An exchange that fails on its way, or that something else than a node answers (the HTML page of a gateway, say), is
+    tried again for `patience_s`, or until `lose_patience`: every method used here may be repeated.
     """
 
     def __init__(self, channel: Channel, shown: str, patience_s: float = 0.0) -> None:
         self._channel = channel
         self._shown = shown
         self._patience_s = patience_s
-        self._ids = count(1)
         self._impatient = threading.Event()
 
     def lose_patience(self) -> None:
@@ -75,7 +79,7 @@ class Rpc:
 
     def attempt(self, method: str, params: Sequence[JsonValue]) -> JsonValue:
         """The result; raises RpcFault with the node's own error."""
-        number = next(self._ids)
+        number = next(_ids)
         answer = self._exchange(_request(number, method, params), [number])
         if not isinstance(answer, dict):
             raise self._nonsense(method, answer)
@@ -100,7 +104,7 @@ class Rpc:
             raise self._nonsense(method, value) from None
 
     def _batch(self, method: str, params: Sequence[Sequence[JsonValue]]) -> list[JsonValue]:
-        numbers = [next(self._ids) for _ in params]
+        numbers = [next(_ids) for _ in params]
         requests = [_request(number, method, item) for number, item in zip(numbers, params, strict=True)]
         answers = self._exchange(b"[" + b",".join(requests) + b"]", numbers)
         if not isinstance(answers, list):
@@ -121,10 +125,16 @@ class Rpc:
         deadline = time.monotonic() + self._patience_s
         while True:
             try:
-                return self._parse(self._channel.exchange(body, numbers))
-            except (NotSentError, LostError) as error:
+                return self._attempt_once(body, numbers)
+            except UnreachedError:
                 if time.monotonic() >= deadline or self._impatient.wait(_RETRY_S):
-                    raise UnreachedError(str(error), remedy="check the endpoint URL and that the node runs") from error
+                    raise
+
+    def _attempt_once(self, body: bytes, numbers: Sequence[int]) -> JsonValue:
+        try:
+            return self._parse(self._channel.exchange(body, numbers))
+        except (NotSentError, LostError) as error:
+            raise UnreachedError(str(error), remedy="check the endpoint URL and that the node runs") from error
 
     def _parse(self, answer: Answer) -> JsonValue:
         if answer.status in (401, 403):
@@ -133,12 +143,18 @@ class Rpc:
                 value=f"HTTP {answer.status}",
                 remedy="give headers or basic auth in the endpoint's key file",
             )
+        if answer.status in _BUSY:
+            raise UnreachedError(
+                f"{self._shown} is too busy to answer",
+                value=_excerpt(answer),
+                remedy="see the logs of the node and of what stands before it",
+            )
         try:
             parsed: JsonValue = orjson.loads(answer.body)
         except ValueError as error:
-            raise LedgerError(
+            raise UnreachedError(
                 f"{self._shown} does not answer with JSON",
-                value=f"HTTP {answer.status}: {answer.body[:80].decode('utf-8', 'replace')}",
+                value=_excerpt(answer),
                 remedy="check that the endpoint is a JSON-RPC port of an EVM node",
             ) from error
         return parsed
@@ -153,6 +169,10 @@ class Rpc:
     def _refused(self, method: str, fault: RpcFault) -> LedgerError:
         remedy = "enable the method on the node" if fault.code == METHOD_NOT_FOUND else "see the node's log"
         return LedgerError(f"{self._shown} refused {method}", value=fault.message, remedy=remedy)
+
+
+def _excerpt(answer: Answer) -> str:
+    return f"HTTP {answer.status}: {answer.body[:80].decode('utf-8', 'replace')}"
 
 
 def _request(number: int, method: str, params: Sequence[JsonValue]) -> bytes:

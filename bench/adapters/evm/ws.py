@@ -2,11 +2,15 @@
 
 A reader thread (a greenlet in a patched process) starts with the first exchange. The same request may be under way
 twice (a resend, two identical reads), so waiters queue per id; equal requests have interchangeable answers.
+
+A connection on which nothing at all was heard between a request and its time limit is taken for half-open (a peer that
+vanished without a word) and given up: the next exchange makes a new one.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 
@@ -38,13 +42,17 @@ class WsChannel:
         self._socket: websocket.WebSocket | None = None
         self._reader: threading.Thread | None = None
         self._waiters: dict[tuple[bool, int], deque[_Waiter]] = {}
+        self._heard_at = 0.0
+        self._failed_at = 0.0
+        self._failure = ""
 
     def exchange(self, body: bytes, ids: Sequence[int]) -> Answer:
         """Send one text frame and wait for the frame that answers it."""
         waiter = _Waiter(ids)
         batch = body[:1] == b"["
+        began = time.monotonic()
         with self._lock:
-            connection = self._connection()
+            connection = self._connection(began)
             self._enlist(waiter, batch)
         try:
             connection.send(body, OPCODE_TEXT)  # has a lock of its own; the reader must not wait for it
@@ -55,7 +63,11 @@ class WsChannel:
             return Answer(200, waiter.answer)
         with self._lock:
             self._strike(waiter, batch)
-        raise LostError(waiter.lost if answered else f"no answer from {self._target.shown} in {self._timeout_s:g} s")
+        if answered:
+            raise LostError(waiter.lost)
+        if self._heard_at < began:
+            self._drop(connection, f"connection to {self._target.shown} fell silent")
+        raise LostError(f"no answer from {self._target.shown} in {self._timeout_s:g} s")
 
     def close(self) -> None:
         """Close the connection; the reader ends with it."""
@@ -65,9 +77,16 @@ class WsChannel:
         if reader is not None and reader is not threading.current_thread():
             reader.join(self._timeout_s)
 
-    def _connection(self) -> websocket.WebSocket:
+    def _connection(self, wanted_at: float) -> websocket.WebSocket:
+        """Those who waited while somebody's attempt to connect failed share its failure."""
         if self._socket is None:
-            self._socket = connect(self._target, self._timeout_s)
+            if self._failed_at > wanted_at:
+                raise NotSentError(self._failure)
+            try:
+                self._socket = connect(self._target, self._timeout_s)
+            except NotSentError as error:
+                self._failed_at, self._failure = time.monotonic(), str(error)
+                raise
             self._socket.settimeout(None)
             self._reader = threading.Thread(target=self._read, args=(self._socket,), name="evm-ws", daemon=True)
             self._reader.start()
@@ -79,6 +98,7 @@ class WsChannel:
                 frame = connection.recv()
                 if not frame:
                     raise websocket.WebSocketConnectionClosedException("closed by the node")
+                self._heard_at = time.monotonic()
                 self._deliver(frame.encode() if isinstance(frame, str) else frame)
         except (OSError, websocket.WebSocketException) as error:
             self._drop(connection, f"connection to {self._target.shown} lost: {error}")

@@ -23,7 +23,15 @@ KEYS = {
 }
 FIELDS = {
     field.name
-    for part in (environment.Environment, environment.Cpu, environment.Disk, events.Event)
+    for part in (
+        environment.Environment,
+        environment.Cpu,
+        environment.Disk,
+        environment.Bounds,
+        environment.Busy,
+        environment.PythonBuild,
+        events.Event,
+    )
     for field in dataclasses.fields(part)
 }
 LABELS = {outcome.label for outcome in Outcome} | {each.label for each in ErrorClass if each}

@@ -6,6 +6,7 @@ import re
 import psutil
 import pytest
 
+from bench.bundle import environment
 from bench.bundle.environment import collect_environment
 from bench.model.errors import HarnessError
 from tests.support.bundles import synthetic_environment
@@ -26,7 +27,21 @@ def test_it_tells_this_machine(tmp_path):
 def test_it_names_no_person_host_or_path(tmp_path):
     text = json.dumps(collect_environment(tmp_path).to_json())
     for private in (platform.node(), str(tmp_path), f"/{getpass.getuser()}"):
-        assert private not in text
+        assert not re.search(rf"(?<![\w-]){re.escape(private)}(?![\w-])", text), private  # "kvm-clock" is no host "vm"
+
+
+def test_what_else_uses_the_processors_is_known_only_if_it_was_watched(tmp_path, monkeypatch):
+    ticks = iter([(1_000, 10_000), (1_150, 10_200), (0, 0)])
+    monkeypatch.setattr(environment.machine, "busy_ticks", lambda: next(ticks))
+    monkeypatch.setattr(environment.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(environment.time, "process_time", iter([1.0, 1.25, 1.5]).__next__)
+    monkeypatch.setattr(environment.psutil, "cpu_count", lambda logical=True: 4)
+    assert environment._busy(0.5).others_cpu_percent == 250.0  # 3 of 4 cores busy, half a core of it ours
+    assert collect_environment(tmp_path).busy.others_cpu_percent is None
+
+
+def test_programs_of_the_ledger_are_listed(tmp_path):
+    assert collect_environment(tmp_path, programs={"anvil": "1.7.1"}).programs == {"anvil": "1.7.1"}
 
 
 def test_unknown_stays_unknown(tmp_path):

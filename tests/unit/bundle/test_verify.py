@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 
@@ -9,9 +10,14 @@ from bench.model.errors import ConfigurationError
 from tests.support.bundles import synthetic_bundle
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    return synthetic_bundle(tmp_path_factory.mktemp("once") / "bundle", seconds=3)
+
+
 @pytest.fixture
-def bundle(tmp_path):
-    return synthetic_bundle(tmp_path / "bundle", seconds=3)
+def bundle(tmp_path, made_once):
+    return shutil.copytree(made_once, tmp_path / "bundle")
 
 
 def found(bundle):
@@ -52,7 +58,10 @@ def test_an_extra_file_is_found_also_below(bundle):
 def test_a_file_that_was_never_there_is_missed_although_the_manifest_does_not_name_it(bundle):
     (bundle / naming.BLOCKS).unlink()
     seal(bundle)
-    assert found(bundle) == ["blocks.parquet: missing"]
+    assert found(bundle) == [
+        "blocks.parquet: missing",
+        "result.json: figures cannot be checked: blocks.parquet is missing",
+    ]
 
 
 def test_a_table_that_is_none_is_found_although_it_is_sealed(bundle):
@@ -81,6 +90,104 @@ def test_figures_that_do_not_follow_from_the_rows_are_found_although_they_are_se
     seal(bundle)
     name = key if part == "counts" else f"reads.{key}"
     assert found(bundle) == [f"result.json: trial 2 states {name} = {value + 1}, but its rows give {value}"]
+
+
+def edited(bundle, *path, factor=1.001, value=None):
+    """`result.json` with one number multiplied, and sealed again as if nothing had happened; the problems found."""
+    data = json.loads((bundle / naming.RESULT).read_text())
+    part = data
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = part[path[-1]] * factor if value is None else value
+    (bundle / naming.RESULT).write_text(json.dumps(data))
+    seal(bundle)
+    return found(bundle)
+
+
+@pytest.mark.parametrize("trial", [0, 1])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(("rates", f"{name}_per_s") for name in ("offered", "submitted", "accepted", "goodput", "expected_refusals")),
+        ("rates", "window_s"),
+        *(
+            ("latency_ms", latency, quantity)
+            for latency in ("commit", "finality")
+            for quantity in ("p50", "p90", "p95")
+        ),
+        ("latency_ms", "finality", "lower_bound", "max"),
+    ],
+    ids=".".join,
+)
+def test_an_edited_figure_is_found(bundle, trial, path):
+    problems = edited(bundle, "trials", trial, *path)
+    assert problems[0].startswith(f"result.json: trial {trial + 1} states {'.'.join(path)} = ")
+    assert len(problems) == 1 + (path in [("rates", "goodput_per_s"), ("rates", "offered_per_s")])  # and the summary's
+
+
+@pytest.mark.parametrize("quantity", ["p99", "p999"])
+@pytest.mark.parametrize("latency", ["commit", "finality"])
+def test_a_percentile_made_up_where_the_rows_give_none_is_found(bundle, latency, quantity):
+    problems = edited(bundle, "trials", 0, "latency_ms", latency, quantity, value=12.5)
+    assert problems == [f"result.json: trial 1 states latency_ms.{latency}.{quantity} = 12.5, but its rows give None"]
+
+
+def test_an_edited_tail_is_found_where_there_are_rows_enough(tmp_path):
+    big = synthetic_bundle(tmp_path / "big", seconds=12, goodput=200, trials=1, ledger="sqlite", workload="transfer")
+    assert found(big) == []
+    for latency in ("commit", "finality"):
+        problems = edited(big, "trials", 0, "latency_ms", latency, "p99", factor=1 + 2e-6)
+        assert problems[-1].startswith(f"result.json: trial 1 states latency_ms.{latency}.p99")
+
+
+@pytest.mark.parametrize("part", ["goodput_per_s", "offered_per_s"])
+def test_an_edited_headline_is_found(bundle, part):
+    problems = edited(bundle, "summary", part, "median")
+    assert len(problems) == 1
+    assert problems[0].startswith(f"result.json: the summary states {part}.median = ")
+
+
+def test_moving_or_removing_the_measure_phase_is_found(bundle):
+    data = json.loads((bundle / naming.RESULT).read_text())
+    data["trials"][0]["phases"] = [part for part in data["trials"][0]["phases"] if part["phase"] != "measure"]
+    (bundle / naming.RESULT).write_text(json.dumps(data))
+    seal(bundle)
+    assert any(
+        "states rates.goodput_per_s" in problem and "but its rows give 0" in problem for problem in found(bundle)
+    )
+
+
+def test_rounding_is_no_edit(bundle):
+    assert edited(bundle, "trials", 0, "rates", "goodput_per_s", factor=1 + 1e-9) == []
+
+
+def test_a_count_is_exact_however_large(bundle):
+    data = json.loads((bundle / naming.RESULT).read_text())
+    count = data["trials"][0]["latency_ms"]["commit"]["count"]
+    problems = edited(bundle, "trials", 0, "latency_ms", "commit", "count", value=count + 1)
+    assert problems == [f"result.json: trial 1 states latency_ms.commit.count = {count + 1}, but its rows give {count}"]
+
+
+def test_a_bundle_of_the_first_layout_is_checked_alike(bundle):
+    data = json.loads((bundle / naming.RESULT).read_text())
+    data["schema"] = 1
+    for key in ("capacity", "calibration"):
+        data.pop(key)
+    for trial in data["trials"]:
+        for key in ("latency_from_send_ms", "warm_up", "drift", "efficiency", "headroom", "setup_s"):
+            trial.pop(key)
+    (bundle / naming.RESULT).write_text(json.dumps(data))
+    seal(bundle)
+    assert found(bundle) == []
+    assert edited(bundle, "trials", 0, "rates", "goodput_per_s") != []
+
+
+def test_a_partial_bundle_with_a_trial_cut_short_is_checked_alike(bundle):
+    data = json.loads((bundle / naming.RESULT).read_text())
+    data["partial"] = data["trials"][0]["partial"] = True
+    (bundle / naming.RESULT).write_text(json.dumps(data))
+    seal(bundle)
+    assert found(bundle) == []
 
 
 def test_an_invalid_trial_may_miss_rows_because_it_says_so(bundle):

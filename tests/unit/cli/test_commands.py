@@ -45,13 +45,17 @@ ALL = commands()
 
 def test_these_are_all_commands() -> None:
     assert sorted(ALL) == [
+        "calibrate",
         "compare",
         "demo",
         "doctor",
+        "environment",
         *(f"ledgers {name}" for name in ("down", "install", "list", "status", "up")),
         "plugins",
         "report",
+        "reproduce",
         "run",
+        "sweep",
         "verify",
         "worker",
     ]

@@ -216,6 +216,16 @@ def test_unanswered_sends_are_resolved_by_the_ledger_and_never_signed_again():
     assert len(set(run.ledger.executed)) == run.planned
 
 
+def test_what_is_sent_again_counts_as_sent_bytes():
+    ledger = StrictLedger(Sequencing.ACCOUNT, silent=0.1)
+    ledger.executing = False
+    gevent.spawn_later(1.4, setattr, ledger, "executing", True)  # the first repeat comes after 1 s
+    run = Run(ledger)
+    run.finish()
+    assert ledger.sends > run.planned
+    assert run.recorder.counters.sent_bytes == 16 * ledger.sends  # 4 + 4 + 8 bytes each
+
+
 def test_a_full_in_flight_bound_drops_without_breaking_sequences():
     ledger = StrictLedger(Sequencing.ACCOUNT)
     ledger.executing = False

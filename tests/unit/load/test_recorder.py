@@ -180,3 +180,12 @@ def test_final_and_never_answered_is_not_lost_at_the_end():
     recorder.close_open()
     (row,) = rows(recorder)
     assert (row["outcome"], row["accepted_ns"], row["finalized_ns"]) == (Outcome.FINALIZED, -1, 10)
+
+
+def test_every_payload_that_leaves_is_counted_in_bytes():
+    recorder = Recorder(0, 1, 0)
+    for one in (pending(1), pending(2, kind=1), Pending(FILLER_INDEX, 0, 0, 0, 0, 0, 5, 0, identity(5), b"filler")):
+        recorder.submitted(one, 1)
+    assert recorder.counters.sent_bytes == len(b"payload") * 2 + len(b"filler")
+    recorder.dropped(pending(3), ErrorClass.BUFFER_EMPTY)
+    assert recorder.counters.sent_bytes == 20

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.measure.rates import block_window, rates
+from bench.measure.rates import rates
 from bench.model.phase import Outcome, Phase, PhaseSpan
 from bench.model.transaction import ErrorClass
+from bench.stats.window import block_window, plain_window
 from tests.support.rows import MS, chain, read, trial_input, write
 
 MEASURE = PhaseSpan(Phase.MEASURE, 1_000 * MS, 11_000 * MS)
@@ -102,8 +103,33 @@ def test_orphaned_blocks_are_no_boundaries():
 
 def test_stamps_may_come_in_any_order_and_repeat():
     stamps = np.array([10_500, 1_500, 6_000, 6_000, 3_000, 8_000, 4_500]) * MS
-    window = block_window(stamps, MEASURE)
+    window = block_window(stamps, MEASURE.start_ns, MEASURE.end_ns)
     assert (window.start_ns, window.end_ns, window.blocks) == (1_500 * MS, 10_500 * MS, 6)
+
+
+def test_an_edge_without_blocks_may_last_three_usual_intervals():
+    stamps = np.arange(1_000, 9_501, 500) * MS  # every 0.5 s until 9.5 s
+    assert block_window(stamps, 1_000 * MS, 11_000 * MS).blocks == 17
+    assert block_window(stamps, 1_000 * MS, 11_000 * MS + 1).blocks == 0
+    assert block_window(stamps + 10_500 * MS, 10_000 * MS, 20_000 * MS).blocks == 17
+    assert block_window(stamps + 10_500 * MS, 10_000 * MS - 1, 20_000 * MS).blocks == 0
+
+
+def test_an_edge_of_a_twentieth_of_the_phase_is_never_a_stall():
+    stamps = np.arange(1_000, 10_501, 10) * MS  # the last 0.5 s of 10 s are 50 intervals long
+    assert block_window(stamps, 1_000 * MS, 11_000 * MS).blocks == 950
+    assert block_window(stamps, 1_000 * MS, 11_027 * MS).blocks == 0
+
+
+def test_blocks_all_seen_at_once_are_no_rhythm():
+    assert block_window(np.full(5, 5_000 * MS), 5_000 * MS, 5_000 * MS).blocks == 0
+
+
+def test_a_plain_window_holds_its_start_and_not_its_end():
+    window = plain_window(1_000, 2_000)
+    assert window.count(np.array([-1, 999, 1_000, 1_999, 2_000])) == 2
+    assert plain_window(0, 10**9).seconds == 1
+    assert plain_window(0, 10).count(np.array([-1, 0])) == 1  # -1 is no time
 
 
 def test_an_empty_measure_phase_has_no_rates():

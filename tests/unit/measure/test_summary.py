@@ -2,7 +2,7 @@ import pytest
 
 from bench.measure.summary import summarise
 from bench.model.phase import Outcome, Phase, PhaseSpan
-from bench.model.result import Trial
+from bench.model.result import Trial, WarmUp
 from bench.model.transaction import ErrorClass
 from tests.support.bundles import SMALLBANK, synthetic_trial
 from tests.support.rows import OPERATIONS, chain, read, trial_input, worker_cpu, write
@@ -154,3 +154,61 @@ def test_goodput_above_the_offered_load_is_explained():
     assert made.rates.goodput_per_s > 1.05 * made.rates.offered_per_s
     assert any("due in the warm-up" in note for note in made.notes)
     assert not any("due in the warm-up" in note for note in summarise(trial_input(plain(100), chain(STAMPS))).notes)
+
+
+def test_latencies_from_sending_are_of_the_same_rows():
+    rows = [write(2_000, submitted=2_300, accepted=2_310, committed=2_500, finalized=3_500) for _ in range(100)]
+    rows += [write(1_500, submitted=12_000, committed=14_000)] * 10  # intended inside, sent after it
+    rows += [write(2_000, submitted=2_500, outcome=Outcome.UNRESOLVED, accepted=-1)] * 20
+    made = summarise(trial_input(rows, chain(STAMPS)))
+    found = made.latency_from_send_ms
+    assert (found.accept.p50, found.commit.p50, found.finality.p50) == (10, 200, 1_200)
+    for part in ("accept", "commit", "finality"):
+        ours, theirs = getattr(made.latency_ms, part), getattr(found, part)
+        assert (theirs.count, theirs.censored) == (ours.count, ours.censored) == (130, 20)
+        assert ours.lower_bound["max"] == 18_000
+        assert theirs.lower_bound["max"] == 17_500
+
+
+def test_a_warm_up_shorter_than_the_latency_is_noted():
+    slow = [write(1_000 + number, committed=3_500 + number) for number in range(1_000)]
+    (note,) = [note for note in summarise(trial_input(slow, chain(STAMPS))).notes if "the warm-up of" in note]
+    assert note == (
+        "the warm-up of 1.0 s is shorter than the p99 finality latency (2.5 s): the pipeline may still have been "
+        "filling when measuring began; lengthen phases.warm_up"
+    )
+    lost = [write(1_000 + number, outcome=Outcome.UNRESOLVED) for number in range(1_000)]
+    assert "latency (at least 19.0 s)" in " ".join(summarise(trial_input(lost, chain(STAMPS))).notes)
+    assert not any("the warm-up of" in note for note in summarise(trial_input(slow[:999], chain(STAMPS))).notes)
+    quick = [write(1_000 + number, committed=2_000 + number) for number in range(1_000)]
+    assert not any("the warm-up of" in note for note in summarise(trial_input(quick, chain(STAMPS))).notes)
+
+
+@pytest.mark.parametrize(
+    ("applied", "text", "told"),
+    [
+        (1.0, "long enough (MSER-5 on 20 batches of 5 blocks)", False),
+        (1.0, "not checked: 2 batches of 5, at least 12 are needed", False),
+        (1.0, "not steady: goodput had not settled half way", True),
+        (3.0, "lengthened from 1.0 s to 3.0 s: goodput settled only then", True),
+    ],
+)
+def test_a_warm_up_that_did_not_do_is_noted(applied, text, told):
+    check = WarmUp(declared_s=1.0, cut_s=None, applied_s=applied, note=text)
+    made = summarise(trial_input(plain(), chain(STAMPS), warm_up=check))
+    assert made.warm_up == check
+    notes = [note for note in made.notes if note.startswith("warm-up ")]
+    assert notes == ([f"warm-up {text}; declare it longer to keep the whole measure phase"] if told else [])
+
+
+def test_several_load_hosts_are_noted():
+    assert not any("load hosts" in note for note in summarise(trial_input(plain(), chain(STAMPS))).notes)
+    notes = [note for note in summarise(trial_input(plain(), chain(STAMPS), hosts=3)).notes if "load hosts" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("3 load hosts sent, each with its own clock and start signal")
+
+
+def test_the_steps_before_the_load_are_kept():
+    made = summarise(trial_input(plain(), chain(STAMPS), setup_s={"ledger_up": 1.5, "prepare": 2.5}))
+    assert made.setup_s == {"ledger_up": 1.5, "prepare": 2.5}
+    assert Trial.model_validate_json(made.model_dump_json()) == made

@@ -2,10 +2,13 @@ import pytest
 
 from bench.measure.inputs import Incidents, Limits
 from bench.measure.summary import summarise
+from bench.measure.verdict import blames_harness
 from bench.model.phase import Outcome
+from bench.model.result import Headroom, Verdict
 from bench.model.transaction import ErrorClass
 from tests.support.rows import chain, read, trial_input, worker_cpu, write
 
+CALM = Headroom(ceiling_per_s=1_000, at_least=False, share=0.1, offered_per_s=100)
 STAMPS = [1_000 * number + 500 for number in range(20)]
 
 
@@ -18,7 +21,7 @@ def dropped(count, cause):
 
 
 def judged(rows, **changes):
-    made = summarise(trial_input(rows, chain(STAMPS), **changes))
+    made = summarise(trial_input(rows, chain(STAMPS), **({"headroom": CALM} | changes)))
     return made.verdict.status, made.verdict.reasons, made.notes
 
 
@@ -32,17 +35,29 @@ def test_a_clean_trial_is_valid_without_reasons_or_notes():
         (
             plain() + dropped(20, ErrorClass.INTERRUPTED),
             {},
-            "the harness sent 98.04% of what was planned in the measure phase, at least 99% is needed",
+            "harness-bound: the harness sent 98.04% of what was planned in the measure phase, at least 99% is needed",
         ),
-        (plain() + dropped(1, ErrorClass.BUFFER_EMPTY), {}, "dropped 1 operations of its own fault"),
-        (plain() + dropped(3, ErrorClass.ACCOUNT_UNAVAILABLE), {}, "dropped 3 operations of its own fault"),
+        (
+            plain() + dropped(1, ErrorClass.BUFFER_EMPTY),
+            {},
+            "harness-bound: the harness dropped 1 operations of its own fault",
+        ),
+        (plain() + dropped(3, ErrorClass.ACCOUNT_UNAVAILABLE), {}, "harness-bound: the harness dropped 3 operations"),
         (
             plain(980) + [write(2_000, submitted=2_005.01)] * 20,
             {},
-            "submit lag p99 is 5.01 ms (nearest rank of 1,000 sends), at most 5 ms is allowed",
+            "harness-bound: submit lag p99 is 5.01 ms (nearest rank of 1,000 sends), at most 5 ms is allowed",
         ),
-        (plain(), {"resources": [worker_cpu(85)]}, "worker-0 used 85 % of a core on average, below 85 % is needed"),
-        (plain(), {"resources": [worker_cpu(1), worker_cpu(99, "observer")]}, "observer used 99 % of a core"),
+        (
+            plain(),
+            {"resources": [worker_cpu(85)]},
+            "harness-bound: worker-0 used 85 % of a core on average, below 85 % is needed",
+        ),
+        (
+            plain(),
+            {"resources": [worker_cpu(1), worker_cpu(99, "observer")]},
+            "harness-bound: observer used 99 % of a core",
+        ),
         (plain(), {"planned": 1_002}, "2 of 1,002 planned operations left no row, 0 are allowed"),
         (plain(), {"planned": 999}, "0 rows repeat an index and 1 lie outside the plan"),
         (plain(), {"incidents": Incidents(harness_failure="worker 1")}, "the harness failed: worker 1"),
@@ -55,7 +70,7 @@ def test_a_clean_trial_is_valid_without_reasons_or_notes():
 def test_each_broken_rule_is_named_with_value_bound_and_remedy(rows, changes, reason):
     status, reasons, _ = judged(rows, **changes)
     assert status == "invalid"
-    matching = [text for text in reasons if reason in text]
+    matching = [text for text in reasons if text.startswith(reason)]
     assert len(matching) == 1
     assert ";" in matching[0]
 
@@ -112,3 +127,59 @@ def test_limits_can_be_set():
     assert judged(rows, limits=Limits(sent_share=0.95))[0] == "valid"
     assert judged(plain(), limits=Limits(submit_lag_p99_ns=999_999))[0] == "invalid"
     assert judged(plain(), limits=Limits(worker_cpu_percent=20))[0] == "invalid"
+
+
+def held_against(share, *, at_least=False):
+    return Headroom(ceiling_per_s=2_000, at_least=at_least, share=share, offered_per_s=2_000 * share)
+
+
+@pytest.mark.parametrize(("share", "status"), [(0.1, "valid"), (0.5, "valid"), (0.5001, "invalid"), (1.2, "invalid")])
+def test_half_the_ceiling_is_the_bound(share, status):
+    assert judged(plain(), headroom=held_against(share))[0] == status
+
+
+def test_too_little_headroom_names_value_bound_and_remedy():
+    _, reasons, _ = judged(plain(), headroom=held_against(0.6))
+    assert reasons == [
+        "harness-bound: 1,200/s were offered, 60% of the 2,000/s that this harness reached here without a ledger, at "
+        "most 50% is allowed; add workers, send larger batches, lower the rate, or use another load host"
+    ]
+    _, reasons, _ = judged(plain(), headroom=held_against(0.6, at_least=True))
+    assert "60% of the at least 2,000/s" in reasons[0]
+    assert reasons[0].endswith("use another load host, or calibrate up to a higher rate")
+
+
+def test_the_share_allowed_can_be_set():
+    assert judged(plain(), headroom=held_against(0.6), limits=Limits(headroom_share=0.6))[0] == "valid"
+
+
+def test_the_trial_carries_what_it_was_held_against_or_says_that_it_was_not():
+    made = summarise(trial_input(plain(), chain(STAMPS), headroom=CALM))
+    assert (made.headroom, made.notes) == (CALM, [])
+    made = summarise(trial_input(plain(), chain(STAMPS)))
+    assert made.headroom is None
+    assert len(made.notes) == 1
+    assert made.notes[0].startswith("not held against a calibration of the harness: only submit lag, CPU and drops")
+    assert made.verdict.status == "valid"
+
+
+@pytest.mark.parametrize(
+    ("changes", "harness"),
+    [
+        ({}, False),
+        ({"resources": []}, False),  # undecided
+        ({"resources": [worker_cpu(90)]}, True),
+        ({"headroom": held_against(0.7)}, True),
+        ({"planned": 1_002}, True),  # rows were lost: not the ledger's doing
+        ({"incidents": Incidents(harness_failure="worker 1")}, True),
+        ({"incidents": Incidents(ledger_failure="exit 137")}, False),
+        ({"incidents": Incidents(partial=True)}, False),
+        ({"incidents": Incidents(ledger_failure="exit 137"), "resources": [worker_cpu(90)]}, False),
+    ],
+)
+def test_who_is_to_blame(changes, harness):
+    assert blames_harness(summarise(trial_input(plain(), chain(STAMPS), **changes)).verdict) is harness
+
+
+def test_a_verdict_that_is_not_invalid_blames_nobody():
+    assert not blames_harness(Verdict(status="undecided", reasons=["harness-bound: x"]))

@@ -60,6 +60,7 @@ def test_the_figures_are_those_of_the_result(bundle: Path) -> None:
     assert p99 is None or f"{p99 / 1e3:.2f} s" in seen or f"{p99:.0f} ms" in seen
     assert f"{planned:,} planned in 2 trials" in seen
     assert "2 trials: no interval" in seen
+    assert "With 2 trials no interval can be stated" in seen
 
 
 def test_both_pages_have_what_a_reader_needs(bundle: Path) -> None:
@@ -86,12 +87,37 @@ def test_both_pages_have_what_a_reader_needs(bundle: Path) -> None:
 def test_every_chart_has_title_unit_reading_and_alternative(bundle: Path) -> None:
     page = write_report(bundle).read_text()
     figures = re.findall(r"<figure>.*?</figure>", page, flags=re.DOTALL)
-    assert len(figures) == 6
+    assert len(figures) == 7
     for figure in figures:
         assert re.search(r"<h3>\w.*</h3>", figure)
         assert re.search(r'<p class="unit">\w', figure)
         assert re.search(r"<figcaption>\w.{40,}", figure, flags=re.DOTALL)
         assert re.search(r'role="img" aria-label="\w.{30,}"', figure)
+
+
+def test_the_warm_up_is_marked_where_it_was_declared_and_where_its_check_would_cut(bundle: Path) -> None:
+    warm_up = {"declared_s": 1.2, "cut_s": 1.9, "applied_s": 2.0, "note": "lengthened from 1.2 s to 2.0 s: it settled"}
+
+    def edit(result: dict[str, Any]) -> None:
+        for trial in result["trials"]:
+            trial["warm_up"] = warm_up
+
+    page = write_report(change(bundle, edit)).read_text()
+    seen = words(page)
+    for text in ("Warm-up declared (1.20 s)", "Check's cut, MSER-5 (1.90 s)", "up to 2 s, is left out of all figures."):
+        assert text in seen.replace("&#39;", "'")
+    assert "The check made the declared warm-up longer." in seen
+    assert "lengthened from 1.2 s to 2.0 s" in (bundle / "report.md").read_text()
+
+
+def test_what_all_trials_remark_is_said_once(bundle: Path) -> None:
+    def edit(result: dict[str, Any]) -> None:
+        for trial in result["trials"]:
+            trial["notes"] = ["not calibrated"]
+
+    seen = words(write_report(change(bundle, edit)).read_text())
+    assert seen.count("not calibrated") == 1
+    assert "every trial: not calibrated" in seen
 
 
 def test_an_invalid_run_says_so_first_with_its_reasons(bundle: Path) -> None:

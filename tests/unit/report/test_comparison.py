@@ -8,9 +8,12 @@ import pytest
 from bench.bundle.manifest import seal
 from bench.bundle.reader import read_bundle
 from bench.model.errors import ConfigurationError, ExitCode, NotComparableError
+from bench.report import capacity_comparison
 from bench.report.build import write_comparison
 from bench.report.judgement import METRICS, Candidate, pair_verdicts, refusals, shown_value
 from tests.support.bundles import synthetic_bundle
+from tests.support.report_parts import capacity
+from tests.support.report_parts import rewrite as rewritten
 
 GOODPUT, P50, P99 = METRICS
 
@@ -193,3 +196,54 @@ def test_namesakes_are_told_apart(tmp_path: Path) -> None:
     found = write_comparison(bundles, tmp_path / "out")
     assert {(verdict.first, verdict.second) for verdict in found.verdicts} == {("anvil (run 1)", "anvil (run 2)")}
     assert "different classes" not in found.html_path.read_text()
+
+
+@pytest.fixture(scope="module")
+def searches(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    parent = tmp_path_factory.mktemp("searches")
+    return [make(parent, "anvil", trials=10), make(parent, "sqlite", trials=10, block_s=0.05)]
+
+
+def search(bundle: Path, **changes: Any) -> Path:
+    return rewritten(bundle, lambda result: result.model_copy(update={"capacity": capacity(**changes)}))
+
+
+def test_capacity_searches_are_compared_by_their_intervals_alone(searches: list[Path], tmp_path: Path) -> None:
+    attempts = [one.model_copy(update={"offered_per_s": one.offered_per_s * 1.5}) for one in capacity().attempts]
+    pair = [search(searches[0]), search(searches[1], attempts=attempts, low_per_s=440.0, high_per_s=460.0)]
+    found = write_comparison(pair, tmp_path / "out", across_classes=True)
+    assert [verdict.text.replace("\u00a0", " ") for verdict in found.verdicts] == [
+        "transfer, Highest sustainable load, anvil and sqlite: sqlite: at least 132 /s more than anvil "
+        "(the two intervals do not touch; sqlite is better here)"
+    ]
+    assert found.decided is True
+    page = found.html_path.read_text().replace("\u00a0", " ")
+    for text in ("293–308 /s", "440–460 /s", "its waiting times belong to that load", "What each candidate carries"):
+        assert text in page
+    assert "What came through, every trial" not in page
+    assert "293–308 /s" in found.markdown_path.read_text().replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "grounds"),
+    [
+        ({"low_per_s": 300.0, "high_per_s": 310.0}, "the two intervals overlap, or one has no upper end"),
+        ({"low_per_s": 308.0, "high_per_s": 320.0}, "the two intervals overlap, or one has no upper end"),
+        ({"low_per_s": 400.0, "high_per_s": 410.0, "estimate": True}, "the search on sqlite is an estimate"),
+        ({"low_per_s": 400.0, "high_per_s": 410.0, "ended": "budget"}, "the search on sqlite was not completed"),
+        ({"low_per_s": None}, "no load was carried by sqlite"),
+        ({"low_per_s": 200.0, "high_per_s": None}, "the two intervals overlap, or one has no upper end"),
+    ],
+)
+def test_searches_that_decide_nothing(searches: list[Path], changes: dict[str, Any], grounds: str) -> None:
+    sides = [candidate(search(searches[0]), "anvil"), candidate(search(searches[1], **changes), "sqlite")]
+    (found,) = capacity_comparison.pair_verdicts("transfer", sides, across_classes=True)
+    assert (found.decided, found.finding, found.grounds) == (False, "undecided", grounds)
+
+
+def test_no_winner_is_named_across_classes(searches: list[Path]) -> None:
+    more = search(searches[1], low_per_s=400.0, high_per_s=410.0)
+    sides = [candidate(search(searches[0]), "anvil"), candidate(more, "sqlite")]
+    (found,) = capacity_comparison.pair_verdicts("transfer", sides, across_classes=False)
+    assert found.grounds.endswith("different classes, so no winner is named")
+    assert found.decided

@@ -200,6 +200,26 @@ def test_a_head_that_is_not_served_yet_comes_with_the_next():
     assert heights(setting.events()) == [2]
 
 
+def test_the_last_block_is_asked_for_until_it_is_served():
+    setting = Setting()
+    last = setting.chain.add("a", TX[:1])
+    setting.chain.fork(1)
+    setting.announce(last, at=5)
+    setting.chain.by_id.pop(last)
+    assert setting.events() == []
+    setting.heads.queue.append(Head(1, None, 6))  # a node behind the same address that lags further
+    assert setting.events() == []
+    setting.chain.add("a", TX[:1])
+    (block, settled) = setting.events()
+    assert isinstance(block, Block)
+    assert isinstance(settled, Settled)
+    assert (block.height, block.observed_at_ns) == (2, 5)
+    assert setting.events() == []
+    asked = len(setting.node.calls)
+    assert setting.events() == []
+    assert len(setting.node.calls) == asked
+
+
 def test_a_reorganisation_below_the_first_block_cannot_be_followed():
     setting = Setting(blocks=2)
     setting.chain.fork(0)

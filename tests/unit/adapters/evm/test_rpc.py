@@ -40,9 +40,14 @@ def test_a_nodes_error_is_said_or_left_to_the_caller():
     assert node.rpc.optional("missing", []) is None
 
 
+GATEWAY = b"<html>bad gateway</html>"
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
+        (ok(GATEWAY, status="502 Bad Gateway"), "too busy to answer .got 'HTTP 502: <html>bad gateway"),
+        (ok(b'{"error":{"code":-32005}}', status="429 Too Many Requests"), "too busy to answer .got 'HTTP 429"),
         (ok(b"<html>"), "does not answer with JSON"),
         (ok(b"[]"), "something else than a result"),
         (ok(b"no", status="401 Unauthorized"), "refuses these credentials"),
@@ -66,9 +71,18 @@ def test_a_batch_with_holes_is_an_error():
         channel.close()
 
 
-def test_patience_repeats_what_failed_on_its_way(monkeypatch):
+@pytest.mark.parametrize(
+    "hiccups",
+    [
+        [CLOSE, CLOSE],
+        [ok(GATEWAY, status="502 Bad Gateway"), ok(GATEWAY, status="503 Service Unavailable")],
+        [ok(b'{"error":{"code":-32005,"message":"limit exceeded"}}', status="429 Too Many Requests")],
+        [ok(b'{"jsonrpc":"2.0","id":1,"resu')],
+    ],
+)
+def test_patience_repeats_what_failed_on_its_way(hiccups, monkeypatch):
     monkeypatch.setattr("bench.adapters.evm.rpc._RETRY_S", 0.0)
-    with scripted_server([CLOSE, CLOSE, result("0x7")]) as server:
+    with scripted_server([*hiccups, result("0x7")]) as server:
         rpc, channel = over_http(server.url, patience_s=5)
         assert rpc.call("eth_chainId", []) == "0x7"
         channel.close()

@@ -98,6 +98,68 @@ def test_no_answer_and_a_lost_connection():
         channel.close()
 
 
+def test_a_connection_that_fell_silent_is_replaced_and_one_that_is_only_slow_is_not():
+    connections: list[int] = []
+    silent = True
+
+    def answer(frame: bytes) -> list[bytes]:
+        return [] if silent or b"9" in frame else [reply(orjson.loads(frame)["id"])]
+
+    with ws_server(answer, opened=connections.append) as url:
+        channel = WsChannel(parse_target(url, {}), 0.2)
+        with pytest.raises(LostError, match="no answer from"):
+            channel.exchange(request(1), [1])
+        silent = False
+        assert channel.exchange(request(2), [2]).body == reply(2)
+        assert len(connections) == 2
+        slow: list[Exception] = []
+
+        def unanswered() -> None:
+            try:
+                channel.exchange(request(9), [9])
+            except LostError as error:
+                slow.append(error)
+
+        waiting = threading.Thread(target=unanswered)
+        waiting.start()
+        while waiting.is_alive():
+            channel.exchange(request(3), [3])
+        waiting.join()
+        assert "no answer from" in str(slow[0])
+        assert len(connections) == 2
+        channel.close()
+
+
+def test_who_waits_while_connecting_fails_shares_the_failure(monkeypatch):
+    attempts: list[float] = []
+
+    def fail(target, timeout_s):
+        attempts.append(timeout_s)
+        time.sleep(0.1)
+        raise NotSentError("no such host")
+
+    monkeypatch.setattr("bench.adapters.evm.ws.connect", fail)
+    channel = WsChannel(parse_target("ws://127.0.0.1:1", {}), 5)
+    failures: list[Exception] = []
+
+    def one() -> None:
+        try:
+            channel.exchange(request(1), [1])
+        except NotSentError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=one) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert [str(error) for error in failures] == ["no such host"] * 5
+    assert len(attempts) == 1
+    with pytest.raises(NotSentError):
+        channel.exchange(request(1), [1])
+    assert len(attempts) == 2
+
+
 def test_nobody_listens():
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]

@@ -1,0 +1,1 @@
+"""The capacity search against ledgers whose highest sustainable load is known, in virtual time."""
