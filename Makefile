@@ -1,9 +1,10 @@
-# Two commands do everything: `make demo` and `make test`. The environment is made on first use, below .venv.
+# Two commands do everything: `make demo` and `make test`; with `make live` you watch a run.
+# The environment is made on first use, below .venv.
 PYTHON ?= python3
 TRIALS ?= 2
 BIN := .venv/bin
 
-.PHONY: setup demo test check contracts clean
+.PHONY: setup demo live test check mutation contracts clean
 
 setup: .venv/.ready
 
@@ -18,20 +19,28 @@ setup: .venv/.ready
 demo: setup
 	@$(BIN)/python bench.py demo --trials $(TRIALS)
 
+# A run to watch: Prometheus, Grafana where it is installed, and a scenario. RUN="examples/burst.yaml --seed 2" runs another.
+live: setup
+	@$(BIN)/python tools/live.py $(if $(WEBHOOK),--webhook $(WEBHOOK)) -- $(RUN)
+
 # Everything: style, types, architecture, unit tests, and tests against real nodes and a real browser.
 test: setup
 	@$(BIN)/python tools/test_needs.py
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy bench.py && $(BIN)/mypy --explicit-package-bases benchmarks tools/test_needs.py && $(BIN)/lint-imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy bench.py && $(BIN)/mypy --explicit-package-bases benchmarks tools/test_needs.py tools/live.py tools/mutation.py && $(BIN)/lint-imports
 	@$(BIN)/python -m pytest
 
 # The same without live tests, in under a minute: before every commit.
 check: setup
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy bench.py && $(BIN)/mypy --explicit-package-bases benchmarks tools/test_needs.py && $(BIN)/lint-imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy bench.py && $(BIN)/mypy --explicit-package-bases benchmarks tools/test_needs.py tools/live.py tools/mutation.py && $(BIN)/lint-imports
 	@$(BIN)/python -m pytest -q -m 'not live'
+
+# Which small changes of the statistics would no test notice? About half an hour; ONLY="bench.stats.interval.*" takes less.
+mutation: setup
+	@set -f; $(BIN)/python tools/mutation.py $(ONLY)
 
 # Compile the workloads' contracts again, byte for byte (needs npm).
 contracts: setup
 	@node tools/contracts/build.mjs
 
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants

@@ -1,4 +1,4 @@
-"""Gets what the live tests need and a package client can bring: a headless Chromium, and the node anvil.
+"""Gets what the live tests need and a package client can bring: a headless Chromium, the node anvil, Prometheus.
 
 Run by `make test`. Without root, or without apt, it says what is missing and lets the tests decide: they skip, or fail
 where BENCH_LIVE=required.
@@ -11,6 +11,9 @@ import shutil
 import subprocess
 import sys
 
+from bench.model.errors import BenchError
+from bench.telemetry.packages import install
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -21,6 +24,11 @@ def main() -> None:
     done = subprocess.run([sys.executable, "bench.py", "ledgers", "install", "anvil"], check=False)
     if done.returncode:
         _say("anvil is not installed; tests that need it cannot run")
+    for program in ("prometheus", "alertmanager"):
+        try:
+            install(program, _say)
+        except BenchError as error:
+            _say(f"{error}\n  tests that need {program} cannot run")
 
 
 def _browser() -> None:

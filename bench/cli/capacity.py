@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.live import watchers
 from bench.cli.output import note, print_json, say
 from bench.cli.progress import shown_progress
 from bench.cli.run import RESULTS, Flags, chosen_scenario, read_result
@@ -16,6 +18,7 @@ from bench.cli.run import RESULTS, Flags, chosen_scenario, read_result
 if TYPE_CHECKING:
     from bench.model.result import Capacity, Result
     from bench.run.coordinator import RunOutcome
+    from bench.run.events import TrialWatcher
     from bench.scenario.schema import Scenario
 
 START_PER_S = 100.0
@@ -83,6 +86,15 @@ def capacity(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Directory in which the bundles are made.")
     ] = RESULTS,
+    live: Annotated[
+        bool, typer.Option("--live", help="Serve live figures to this machine: a page, and metrics for Prometheus.")
+    ] = False,
+    metrics_listen: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics-listen", metavar="HOST:PORT", help="Serve them there; whoever can reach it can read them."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON when done.")] = False,
 ) -> None:
     """Search for the highest load that a ledger sustains; one bundle per ledger.
@@ -106,7 +118,9 @@ def capacity(
     given = {"capacity.start": start, "capacity.budget": budget, "slo.finality_p99": slo_p99}
     settings += [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
     settings += ["capacity.estimate=true"] if estimate else []
-    outcome = _execute(chosen_scenario(scenario, flags, [*settings, *(set_ or [])]), out, key_file, resume)
+    chosen = chosen_scenario(scenario, flags, [*settings, *(set_ or [])])
+    with watchers(live=live, listen=metrics_listen) as audience:
+        outcome = _execute(chosen, out, key_file, resume, audience)
     for problem in outcome.problems:
         note(f"error: {problem}")
     results = [(bundle, read_result(bundle)) for bundle in outcome.bundles]
@@ -136,12 +150,14 @@ def sentence(ledger: str, found: Capacity) -> str:
     )
 
 
-def _execute(scenario: Scenario, out: Path, key_file: Path | None, resume: Path | None) -> RunOutcome:
+def _execute(
+    scenario: Scenario, out: Path, key_file: Path | None, resume: Path | None, audience: Sequence[TrialWatcher]
+) -> RunOutcome:
     from bench.run.calibration import ceilings_in_use
     from bench.run.capacity import find_capacity
     from bench.run.execution import RunOptions
 
-    options = RunOptions(out, ["bench.py", *sys.argv[1:]], _write_report, key_file, ceilings_in_use())
+    options = RunOptions(out, ["bench.py", *sys.argv[1:]], _write_report, key_file, ceilings_in_use(), audience)
     with shown_progress() as listener:
         return find_capacity(scenario, options, listener, resume)
 
@@ -166,7 +182,7 @@ def _show(bundle: Path, result: Result) -> None:
         )
     for percent, latency in found.latency_at.items():
         known = ", ".join(f"{name} {value:,.0f} ms" for name, value in latency.items() if value is not None)
-        say(f"  finality latency at {percent} % of it: {known or 'not known'}")
+        say(f"  finality latency at {percent} % of that rate: {known or 'not known'}")
     for remark in found.notes:
         say(f"  {remark}")
     page = bundle / "report.html"

@@ -12,6 +12,7 @@ from bench.cli import (
     bundles,
     calibrate,
     capacity,
+    dashboards,
     demo,
     doctor,
     environment,
@@ -20,6 +21,7 @@ from bench.cli import (
     reproduce,
     run,
     sweep,
+    watch,
     worker,
 )
 from bench.cli.fault import run_to_exit_code
@@ -66,6 +68,7 @@ def _global_options(
 for module in (
     demo,
     run,
+    watch,
     capacity,
     calibrate,
     sweep,
@@ -73,6 +76,7 @@ for module in (
     reproduce,
     environment,
     ledgers,
+    dashboards,
     plugins,
     doctor,
     worker,

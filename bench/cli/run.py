@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.gate import FailOn, gate_for
+from bench.cli.live import watchers
 from bench.cli.output import note, print_json, say
 from bench.cli.preset import Preset, pages_as_data, refuse_both, run_preset, show_page
 from bench.cli.progress import shown_progress
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from bench.model.result import Interval, Result
     from bench.run.coordinator import RunOutcome
+    from bench.run.events import TrialWatcher
     from bench.scenario.schema import Scenario
 
 RESULTS = Path("results")
@@ -123,6 +125,15 @@ def run(
         Preset | None,
         typer.Option("--preset", help="Run what this source of metrics asks for, and write a page of its metrics."),
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Serve live figures to this machine: a page, and metrics for Prometheus.")
+    ] = False,
+    metrics_listen: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics-listen", metavar="HOST:PORT", help="Serve them there; whoever can reach it can read them."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON when done.")] = False,
 ) -> None:
     """Run a scenario; one bundle per ledger.
@@ -133,7 +144,8 @@ def run(
     flags = Flags(tuple(ledger or ()), adapter, endpoint, workload, rate, duration, trials, seed, workers, batch)
     chosen = chosen_scenario(scenario, flags, set_ or [])
     gate = gate_for(chosen, baseline or [], fail_on, tolerance, out)
-    made = run_preset(preset, chosen, lambda one: execute(one, out, key_file))
+    with watchers(live=live, listen=metrics_listen) as audience:
+        made = run_preset(preset, chosen, lambda one: execute(one, out, key_file, audience))
     outcome = made.runs
     for problem in outcome.problems:
         note(f"error: {problem}")
@@ -170,13 +182,15 @@ def chosen_scenario(path: Path | None, flags: Flags, settings: Sequence[str]) ->
     return load_scenario(path, [*overrides, *settings])
 
 
-def execute(scenario: Scenario, out: Path, key_file: Path | None = None) -> RunOutcome:
+def execute(
+    scenario: Scenario, out: Path, key_file: Path | None = None, audience: Sequence[TrialWatcher] = ()
+) -> RunOutcome:
     """Run it, showing progress on standard error."""
     from bench.run.calibration import ceilings_in_use
     from bench.run.coordinator import RunOptions
     from bench.run.coordinator import run as run_scenario
 
-    options = RunOptions(out, ["bench.py", *sys.argv[1:]], _write_report, key_file, ceilings_in_use())
+    options = RunOptions(out, ["bench.py", *sys.argv[1:]], _write_report, key_file, ceilings_in_use(), audience)
     with shown_progress() as listener:
         return run_scenario(scenario, options, listener)
 

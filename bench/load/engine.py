@@ -280,7 +280,7 @@ class Engine:
                 return
 
     def _send_again(self, pending: Pending) -> Reply:
-        self.recorder.counters.sent_bytes += len(pending.payload)
+        self.recorder.sent_again(pending)
         return self._adapter.submit([Transaction(pending.tx_id, pending.payload)])[0]
 
     def _told(self, pending: Pending, reply: Reply) -> bool:

@@ -4,8 +4,8 @@ It talks to the coordinator in JSON lines: commands on standard input, events on
 standard error. When standard input closes, the coordinator is gone and so is the trial.
 
 Commands: {"do": "plan", "spec": TrialSpec}, {"do": "start"}, {"do": "finish", "cause": n}, {"do": "quit"}.
-Events: listening{host, port} · hello{workers} · ready{pids, hosts} · started{start_ns, host} · snapshot{workers:
-{index: Counters}} · drained · settled{unsettled} · finished · failed{what, remedy, code} · worker_lost{worker}.
+Events: listening{host, port} · hello{workers} · ready{pids, hosts} · started{start_ns, host} · snapshot{worker,
+counters} · drained · settled{unsettled} · finished · failed{what, remedy, code} · worker_lost{worker}.
 """
 
 from __future__ import annotations
@@ -74,7 +74,6 @@ class Master:
         self._ready: set[str] = set()
         self._counted: dict[Say, set[int]] = {say: set() for say in Say}
         self._unsettled = 0
-        self._snapshots: dict[int, Mapping[str, Any]] = {}
         self._lanes = 0
         self._over = False
         for say, listener in {
@@ -143,10 +142,8 @@ class Master:
         tell("started", start_ns=msg.data["start_ns"], host=msg.data["host"])
 
     def _snapshot(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002
-        self._snapshots[msg.data["worker"]] = msg.data
-        if len(self._snapshots) == self._workers or self._over:
-            tell("snapshot", workers=self._snapshots)
-            self._snapshots = {}
+        """At once: a worker that stalls must not hide what the others do."""
+        tell("snapshot", worker=msg.data["worker"], counters=msg.data)
 
     def _rows(self, environment: Environment, msg: Any) -> None:  # noqa: ARG002
         self._write(f"rows-{msg.data['worker']:03d}.bin", msg.data["rows"])

@@ -24,7 +24,7 @@ class Say(StrEnum):
     READY = "bench.ready"  # {pids: {name: pid}}
     START = "bench.start"  # {delay_ns}
     STARTED = "bench.started"  # {start_ns, host}
-    SNAPSHOT = "bench.snapshot"  # Counters, cumulative
+    SNAPSHOT = "bench.snapshot"  # bench.model.counters.Counters, cumulative
     ROWS = "bench.rows"  # {rows: bytes}
     BLOCKS = "bench.blocks"  # {host, blocks: bytes, statuses: bytes}; from the observer's owner only
     DRAINED = "bench.drained"  # {open}: nothing in flight any more, or the deadline passed
@@ -58,6 +58,7 @@ class TrialSpec:
     in_flight: int
     buffer: int
     drain_ns: int
+    objective_ns: int = 0  # finality latency that the scenario asks for; 0: none
 
     def to_wire(self) -> dict[str, Any]:
         """A plain mapping for msgpack."""
@@ -75,35 +76,6 @@ class TrialSpec:
     def prepared(self) -> Fixture:
         """The prepared state, as the adapter made it."""
         return Fixture(**self.fixture)  # type: ignore[arg-type]
-
-
-@dataclass(slots=True)
-class Counters:
-    """Cumulative counts of one worker; writes unless they say otherwise. Buckets are `LATENCY_BUCKETS_NS`-bounded."""
-
-    planned: int = 0
-    dropped: int = 0
-    submitted: int = 0
-    rejected: int = 0
-    accepted: int = 0
-    included: int = 0
-    failed: int = 0
-    finalized: int = 0
-    fillers: int = 0
-    sent_bytes: int = 0  # payloads of everything sent: writes, reads, fillers, and whatever was sent again
-    reads_issued: int = 0
-    reads_answered: int = 0
-    reads_failed: int = 0
-    in_flight: int = 0
-    buffered: int = 0
-    lanes: int = 0
-    submit_lag_max_ns: int = 0
-    errors: dict[int, int] = field(default_factory=dict)
-    examples: dict[int, list[str]] = field(default_factory=dict)
-    finality_buckets: list[int] = field(default_factory=list)
-    accept_buckets: list[int] = field(default_factory=list)
-    finality_sum_ns: int = 0
-    accept_sum_ns: int = 0
 
 
 class Item(NamedTuple):
@@ -124,6 +96,3 @@ class Item(NamedTuple):
 
 
 FILLER_INDEX = -1
-BUCKET_FACTOR = 1.35
-LATENCY_BUCKETS_NS = tuple(int(10_000_000 * BUCKET_FACTOR**step) for step in range(32))
-"""Upper bounds, 10 ms … 110 s, factor 1.35: fine enough that a bucket's p99 stays within a third of the truth."""

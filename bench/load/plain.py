@@ -2,7 +2,8 @@
 
 Custom arguments say what to load; `--host` is the ledger's address. The process that runs the test (Locust's master, or
 the single local process) prepares the ledger at each test start and hands the plan to the workers. The rate is constant
-until the test is stopped. Locust's statistics are all there is: for a record, use `bench run`.
+until the test is stopped. Locust's statistics and the live figures (`bench.load.plain_live`) are all there is: for a
+record, use `bench run`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 from bench import registry
 from bench.adapters.protocol import Endpoint, Setup
 from bench.load.messages import Say, TrialSpec
+from bench.load.plain_live import PlainLive
 from bench.load.worker import Trial, guarded
 from bench.model.clock import NS_PER_MS, NS_PER_S
 from bench.model.errors import BenchError, ConfigurationError
 from bench.model.transaction import ErrorClass
 from bench.model.workload import Workload
 from bench.scenario.arrival_schema import ConstantArrival
+from bench.telemetry.server import LOOPBACK
 
 HORIZON_S = 24 * 3600
 KEY_VARIABLE = "BENCH_FUNDING_KEY"
@@ -40,6 +43,13 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument("--accounts", type=int, default=200, help="sending accounts")
     parser.add_argument("--batch", type=int, default=1, help="transactions per request")
     parser.add_argument("--seed", type=int, default=1, help="source of every random draw")
+    parser.add_argument(
+        "--metrics-listen",
+        default=f"{LOOPBACK}:0",
+        env_var="BENCH_METRICS_LISTEN",
+        include_in_web_ui=False,
+        help="HOST:PORT of live figures; whoever can reach it can read them",
+    )
 
 
 def install(environment: Any, runner: Any, **_: Any) -> None:
@@ -57,11 +67,13 @@ class PlainMaster:
         self._environment = environment
         self._runner = runner
         self._ready = 0
+        self._live = PlainLive(environment.parsed_options.metrics_listen)
         self._local = PlainWorker(environment, runner) if isinstance(runner, LocalRunner) else None
         for say in (*_TO_MASTER, Say.READY):
             runner.register_message(say, self._hear)
         environment.events.test_start.add_listener(self._start)
         environment.events.test_stop.add_listener(self._stop)
+        environment.events.quitting.add_listener(lambda **_: self._live.close())
 
     def _start(self, **_: Any) -> None:
         gevent.spawn(self._guarded_start)
@@ -77,6 +89,8 @@ class PlainMaster:
     def _prepare_and_start(self) -> None:
         workers = 1 if self._local else len(self._runner.clients)
         spec = prepare(self._environment, workers)
+        options = self._environment.parsed_options
+        self._live.test_began(registry.workload(spec.workload), spec, options.adapter, options.rate)
         self._ready = 0
         if self._local:
             self._local.plan({"spec": spec.to_wire(), "index": 0, "owner": True})
@@ -96,11 +110,18 @@ class PlainMaster:
             self._runner.send_message(Say.FINISH, {"cause": int(ErrorClass.INTERRUPTED)})
 
     def _hear(self, environment: Any, msg: Any) -> None:  # noqa: ARG002  # Locust passes both by name
-        if msg.type == Say.READY:
-            self._ready += 1
-        elif msg.type == Say.FAILED:
-            print_error(BenchError(msg.data["what"], remedy=msg.data["remedy"]))
-            self._runner.quit()
+        match msg.type:
+            case Say.READY:
+                self._ready += 1
+            case Say.STARTED:
+                self._live.started(msg.data)
+            case Say.SNAPSHOT:
+                self._live.counted(msg.data)
+            case Say.FINISHED:
+                self._live.finished(int(msg.data["worker"]))
+            case Say.FAILED:
+                print_error(BenchError(msg.data["what"], remedy=msg.data["remedy"]))
+                self._runner.quit()
 
 
 class PlainWorker:

@@ -10,9 +10,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from bench.load.messages import LATENCY_BUCKETS_NS
-from bench.load.recorder import Recorder
+from bench.model.buckets import LATENCY_BUCKETS_NS
 from bench.model.clock import NS_PER_MS
+from bench.model.counters import Counters
 from bench.model.transaction import ErrorClass
 
 METHOD = "LEDGER"
@@ -26,17 +26,22 @@ class LocustView:
         self._stats = stats
         self._operations = operations
         self._errors: dict[int, int] = {}
+        self._shown = [[0] * len(_BOUNDS_MS) for _ in operations]
 
-    def update(self, recorder: Recorder) -> None:
+    def update(self, counters: Counters) -> None:
         """Fold in what happened since the last call."""
         second = int(time.time())  # Locust keys its per-second counts by wall time
-        for code, buckets in recorder.take_operation_buckets():
-            for entry in (self._stats.get(self._operations[code], METHOD), self._stats.total):
-                _fold(entry, buckets, second)
-        for code, count in recorder.counters.errors.items():
+        for code, (writes, reads) in enumerate(zip(counters.finality, counters.reads, strict=True)):
+            counts = [write + read for write, read in zip(writes.counts, reads.counts, strict=True)]
+            fresh = [count - before for count, before in zip(counts, self._shown[code], strict=True)]
+            self._shown[code] = counts
+            if any(fresh):
+                for entry in (self._stats.get(self._operations[code], METHOD), self._stats.total):
+                    _fold(entry, fresh, second)
+        for code, count in counters.errors.items():
             new = count - self._errors.get(code, 0)
             self._errors[code] = count
-            if new:
+            if new > 0:  # a block that left the chain takes its failures back
                 self._fail(ErrorClass(code), new, second)
 
     def _fail(self, error_class: ErrorClass, count: int, second: int) -> None:

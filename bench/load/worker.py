@@ -11,13 +11,13 @@ import argparse
 import gc
 import logging
 import os
+import secrets
 import shutil
 import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,15 @@ from bench.load.user import LedgerUser
 from bench.load.view import LocustView
 from bench.load.watch import BlockLog
 from bench.model.clock import NS_PER_S, clock_domain, monotonic_ns
+from bench.model.counters import Counters
 from bench.model.errors import BenchError, ExitCode, HarnessError, LedgerError
 from bench.model.transaction import ErrorClass
 from bench.model.version import __version__
 
 SNAPSHOT_S = 1.0
 SETTLE_S = 180.0
+FEEL_S = 0.05
+"""How often a pause is timed, to see by how much the event loop is late."""
 FILL_DEADLINE_S = 60.0
 CONNECT_TRIES = 12  # of 5 s each
 COLLECT_NS = 60 * NS_PER_S
@@ -62,7 +65,9 @@ class Trial:
         self.adapter = registry.adapter(self.spec.adapter)
         self.adapter.open(self.spec.endpoint(), self.spec.prepared())
         names = [operation.name for operation in workload.operations]
-        self.recorder = Recorder(self.index, len(names), self.adapter.finality.confirmations)
+        confirmations = self.adapter.finality.confirmations
+        self.recorder = Recorder(self.index, len(names), confirmations, self.spec.objective_ns)
+        self.recorder.tally.counters.incarnation = secrets.token_hex(4)
         self.engine = Engine(self.spec, self.index, self.adapter, self.recorder)
         LedgerUser.engine = self.engine
         self._view = LocustView(stats, names)
@@ -76,6 +81,8 @@ class Trial:
         self.engine.attach(self.encoder)
         self._observer = ObserverLink(self._socket_path, self._on_frame)
         self._ticking: gevent.Greenlet | None = None
+        self._feeling: gevent.Greenlet | None = None
+        self._heard_ns = monotonic_ns()
 
     def _start_observer(self, path: Path) -> Any:
         return start_child("bench.load.observer", msgpack.packb({"spec": self.spec.to_wire(), "socket": str(path)}))
@@ -114,6 +121,7 @@ class Trial:
     def run(self) -> None:
         """Ship snapshots and rows; say when everything is drained."""
         self._ticking = gevent.spawn(self._tick)
+        self._feeling = gevent.spawn(self._feel)
         end_ns = self.spec.duration_ns
         while self.engine.now() < end_ns and not self.engine.stopped:
             gevent.sleep(min(0.1, max(0.001, (end_ns - self.engine.now()) / NS_PER_S)))
@@ -129,13 +137,15 @@ class Trial:
 
     def finish(self, cause: ErrorClass) -> None:
         """Close what is open, send the last rows and counters, stop the partners."""
-        self._view.update(self.recorder)
+        self._view.update(self.recorder.counters)
         self.engine.stop()
         self.engine.discard_rest(cause)
         self.recorder.close_open()
-        if self._ticking is not None:
-            self._ticking.kill()
-        self._ship()
+        self.recorder.tally.give_up_statuses()
+        for greenlet in (self._ticking, self._feeling):
+            if greenlet is not None:
+                greenlet.kill()
+        self._ship(final=True)
         self._say(Say.FINISHED, {})
         self.close()
 
@@ -155,8 +165,10 @@ class Trial:
         if not engine.start_ns and frame[0] in _OF_BLOCKS:
             self._early.append(frame)  # its time since the start signal is not known yet
             return
+        self._heard_ns = monotonic_ns()
         match frame[0]:
             case "block":
+                self._handed(frame)
                 self.recorder.block(frame, engine.start_ns)
                 if self._blocks is not None:
                     self._blocks.block(frame, engine.start_ns)
@@ -187,8 +199,7 @@ class Trial:
         told: set[str] = set()
         while True:
             gevent.sleep(SNAPSHOT_S)
-            self._ship()
-            self._view.update(self.recorder)
+            self._view.update(self._ship())
             for what in (self.encoder.broken, self.engine.fault):
                 if what and what not in told:
                     told.add(what)
@@ -197,9 +208,24 @@ class Trial:
                 gc.collect(1)  # cycles of exceptions; the automatic collector is off for the sake of submit lag
                 collect_at += COLLECT_NS
 
-    def _ship(self) -> None:
+    def _feel(self) -> None:
+        """Time short pauses: what they overrun by is how long anything in this process may have had to wait."""
+        counters = self.recorder.tally.counters
+        while True:
+            began = monotonic_ns()
+            gevent.sleep(FEEL_S)
+            counters.loop_lag_ns = max(counters.loop_lag_ns, monotonic_ns() - began - int(FEEL_S * NS_PER_S))
+
+    def _handed(self, frame: list[Any]) -> None:
+        counters = self.recorder.tally.counters
+        counters.last_block = frame[1]
+        if frame[3] >= self.engine.start_ns:  # earlier ones were held back here
+            counters.observer_delay_ns = max(counters.observer_delay_ns, self._heard_ns - frame[3])
+
+    def _ship(self, *, final: bool = False) -> Counters:
         counters = self.recorder.counters
-        counters.planned = counters.submitted + counters.dropped
+        counters.sequence += 1
+        counters.final = final
         counters.in_flight = len(self.recorder.open)
         counters.buffered = self.engine.buffered
         counters.lanes = self.engine.lanes
@@ -207,8 +233,13 @@ class Trial:
             self._say(Say.ROWS, {"rows": rows})
         if self._blocks is not None and (blocks := self._blocks.take()):
             self._say(Say.BLOCKS, {"host": clock_domain(), **blocks})
-        self._say(Say.SNAPSHOT, asdict(counters))
-        counters.submit_lag_max_ns = 0
+        now = monotonic_ns()
+        counters.observer_age_ns = now - self._heard_ns
+        if self._blocks is not None:
+            counters.blocks = self._blocks.counters(now)
+        self._say(Say.SNAPSHOT, counters.to_wire())
+        counters.submit_lag_max_ns = counters.loop_lag_ns = counters.observer_delay_ns = 0
+        return counters
 
     def _say(self, what: Say, data: Mapping[str, Any]) -> None:
         self._runner.send_message(what, {"worker": self.index, **data})

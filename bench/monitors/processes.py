@@ -126,6 +126,11 @@ class ProcessMonitor:
         with self._lock:
             return list(self._samples)
 
+    def taken(self, after: int) -> list[ResourceSample]:
+        """The samples up to now, without the first `after`."""
+        with self._lock:
+            return self._samples[after:]
+
     def sample(self) -> None:
         """Take one sample of everything now."""
         with self._lock:

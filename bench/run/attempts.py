@@ -66,7 +66,7 @@ def conclude(search: Search, ended: Ended, *, estimate: bool, notes: Sequence[st
     passes = sum(one.passed for one in at_low)
     return Capacity(
         low_per_s=None if search.low is None else search.low * (1 - TOLERANCE),
-        high_per_s=None if search.high == search.harness_at else search.high,
+        high_per_s=_high_end(search),
         confirmed_trials=len(at_low),
         confirmed_passes=passes,
         pass_probability_low=pass_probability_low(passes, len(at_low)) if at_low else None,
@@ -94,6 +94,23 @@ def at_low_end(found: Capacity, trials: Sequence[Trial]) -> list[Trial]:
     return [trial for trial in trials if trial.trial in wanted]
 
 
+def _high_end(search: Search) -> float | None:
+    """Where it is not established yet, the lowest rate that failed clearly, in any trial: failures closer to the low
+    end may be chance.
+    """
+    high = search.high
+    if high is None or high == search.harness_at:
+        return None
+    if search.established:
+        return high
+    clear = [
+        one.offered_per_s
+        for one in search.attempts
+        if one.offered_per_s >= high and one.served_share < CLEAR_SHARE and not one.harness_bound
+    ]
+    return min(clear, default=high)
+
+
 def _doubts(search: Search) -> list[str]:
     """What keeps the interval from being what it is when the search has run to its end."""
     notes = []
@@ -111,7 +128,7 @@ def _doubts(search: Search) -> list[str]:
             "larger batches"
         )
     elif high is not None and not search.established:
-        notes.append("trials at the high end failed, but too few to rule out chance")
+        notes.append("the high end is not established: trials there failed, but too few to rule out chance")
     elif high is None and low is not None:
         notes.append("no upper end: nothing failed so far")
     if low is not None and high is not None and search.established and high / low > rules.step * 1.01:
@@ -142,13 +159,13 @@ def _fit(attempts: Sequence[CapacityAttempt]) -> ScalabilityFit | None:
 
 
 def _latency_at(search: Search) -> dict[str, dict[str, float | None]]:
-    """Finality latency of the curve trials, by percent of the low end."""
+    """Finality latency of the curve trials, by percent of the rate that was confirmed."""
     curve = [one for one in search.attempts if one.kind == "curve" and not one.harness_bound]
     low = search.low
     if low is None:
         return {}
     return {
-        f"{round(100 * one.offered_per_s / (low * (1 - TOLERANCE)))}": {
+        f"{round(100 * one.offered_per_s / low)}": {
             "p50": one.finality_p50_ms,
             "p99": one.finality_p99_ms,
         }

@@ -9,11 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from bench.bundle.environment import collect_environment
 from bench.bundle.events import Event, Scalar
 from bench.bundle.naming import create_directory
 from bench.bundle.writer import BundleWriter
 from bench.ledgers.protocol import LedgerInfo
+from bench.measure.inputs import Limits
 from bench.measure.trials import summarise_trials
 from bench.model.clock import utc_now
 from bench.model.errors import ExitCode
@@ -35,8 +38,10 @@ from bench.monitors.summary import attribute
 from bench.run.assemble import Assembled
 from bench.run.attempts import at_low_end
 from bench.run.trial import TrialFacts, TrialRequest
+from bench.scenario.arrival_schema import Arrival
 from bench.scenario.loader import load_sha256, resolved_yaml, scenario_sha256
 from bench.scenario.schema import Scenario
+from bench.telemetry.outline import TrialOutline
 
 LOG_LINES = 40
 WATCH_S = 0.5  # how long the machine is watched for what else uses its processors
@@ -132,6 +137,37 @@ class RunBundle:
         """What a reader of the whole run should know."""
         self._notes.append(note)
 
+    def outline(self, request: TrialRequest, limits: Limits) -> TrialOutline:
+        """What those who watch a trial of this run are told of it beforehand."""
+        arrival: Arrival = TypeAdapter(Arrival).validate_python(dict(request.arrival))
+        return TrialOutline(
+            run_id=self.directory.name,
+            ledger=self._ledger.name,
+            family=self._ledger.family,
+            ledger_version=self._ledger.version,
+            workload=self._workload.name,
+            scenario=self._scenario.name,
+            seed=self._scenario.seed,
+            version=__version__,
+            trial=request.trial,
+            trials=request.trials,
+            operations=tuple(request.workload.operations),
+            process=arrival.schedule(request.duration_ns),
+            warm_up_ns=request.warm_up_ns,
+            duration_ns=request.duration_ns,
+            drain_ns=request.drain_ns,
+            workers=request.workers,
+            in_flight=request.in_flight,
+            objective_ns=request.objective_ns,
+            limits=limits,
+            results=self.directory.parent,
+        )
+
+    @property
+    def result(self) -> Result:
+        """What the bundle says now."""
+        return self._result
+
     @property
     def trials(self) -> Sequence[Trial]:
         """Those that are over."""
@@ -167,26 +203,25 @@ class RunBundle:
 
     def _write_result(self, *, partial: bool) -> None:
         summary = summarise_trials(self._trials if self._capacity is None else at_low_end(self._capacity, self._trials))
-        self._writer.write_result(
-            Result(
-                run_id=self.directory.name,
-                started_at=self._started_at.isoformat(timespec="seconds"),
-                bench_version=__version__,
-                command=self._command,
-                ledger=self._ledger,
-                workload=self._workload.name,
-                scenario_sha256=scenario_sha256(self._scenario),
-                load_sha256=load_sha256(self._scenario),
-                seed=self._scenario.seed,
-                trials=self._trials,
-                summary=summary,
-                audit=Audit(invariants=list(self._invariants.values())),
-                partial=partial,
-                notes=self._notes,
-                calibration=self._calibration,
-                capacity=self._capacity,
-            )
+        self._result = Result(
+            run_id=self.directory.name,
+            started_at=self._started_at.isoformat(timespec="seconds"),
+            bench_version=__version__,
+            command=self._command,
+            ledger=self._ledger,
+            workload=self._workload.name,
+            scenario_sha256=scenario_sha256(self._scenario),
+            load_sha256=load_sha256(self._scenario),
+            seed=self._scenario.seed,
+            trials=self._trials,
+            summary=summary,
+            audit=Audit(invariants=list(self._invariants.values())),
+            partial=partial,
+            notes=self._notes,
+            calibration=self._calibration,
+            capacity=self._capacity,
         )
+        self._writer.write_result(self._result)
 
     def _say(self, trial: int, event: str, at_ns: int | None, detail: str, data: Mapping[str, Any]) -> None:
         plain = {key: value if isinstance(value, Scalar) else json.dumps(value) for key, value in data.items()}

@@ -22,13 +22,14 @@ from bench.run.attempts import Ended, attempt_of, conclude
 from bench.run.bundling import RunBundle
 from bench.run.coordinator import RunOutcome
 from bench.run.events import RunListener
-from bench.run.execution import Done, RunOptions, interrupts, run_trial
+from bench.run.execution import Done, RunOptions, close_bundle, interrupts, run_trial
 from bench.run.interrupts import Interrupts
 from bench.run.search import Ask, Rules, Search
 from bench.run.targets import Target, check_targets, limits_of, parameters_of, trial_request
 from bench.scenario.arrival import HIGHEST_RATE, planned_count
 from bench.scenario.arrival_schema import ConstantArrival, PoissonArrival
 from bench.scenario.capacity import CapacitySearch
+from bench.scenario.duration import format_duration
 from bench.scenario.loader import load_sha256
 from bench.scenario.plan import TrialPlan, trial_seed
 from bench.scenario.schema import IN_FLIGHT, IN_FLIGHT_S, Scenario
@@ -112,8 +113,10 @@ def settings_of(scenario: Scenario) -> CapacitySearch:
     return scenario.capacity or CapacitySearch()
 
 
-def attempt_scenario(scenario: Scenario, asked: Ask, drain_ns: int) -> Scenario:
-    """`scenario` with the load asked for. An in-flight bound that was derived from the rate follows it."""
+def attempt_scenario(scenario: Scenario, asked: Ask, drain_ns: int, number: int = 1) -> Scenario:
+    """`scenario` with the load asked for, as trial `number` of so many. An in-flight bound that was derived from the
+    rate follows it.
+    """
     duration_ns = asked.warm_up_ns + asked.measure_ns
     arrival = scenario.arrival.model_copy(update={"rate": asked.offered_per_s})
     phases = scenario.phases.model_copy(
@@ -124,7 +127,9 @@ def attempt_scenario(scenario: Scenario, asked: Ask, drain_ns: int) -> Scenario:
     load = scenario.load.model_copy(
         update={"in_flight": _in_flight(asked.offered_per_s) if bound == derived else bound}
     )
-    return scenario.model_copy(update={"arrival": arrival, "phases": phases, "load": load, "trials": 1})
+    return scenario.model_copy(
+        update={"arrival": arrival, "phases": phases, "load": load, "trials": number, "stopping": None}
+    )
 
 
 def _in_flight(rate: float) -> int:
@@ -180,11 +185,11 @@ class _Hunt:
             if self.interrupted():
                 self.ended = "interrupted"
                 break
-            drain_ns = self._drain_ns()
-            if not self._fits(asked, drain_ns):
-                self.ended = self.search.ended or "budget"
+            drain_ns = min(self._drain_ns(), self._left_after_ns(asked))
+            if drain_ns < min(LEAST_DRAIN_NS, self.scenario.phases.drain_ns):
+                self._out_of_time(asked)
                 break
-            attempt = self._attempt(asked, attempt_scenario(self.scenario, asked, drain_ns))
+            attempt = self._attempt(asked, attempt_scenario(self.scenario, asked, drain_ns, self.number))
             if attempt is None:
                 self.ended = "interrupted" if self.interrupted() else "failed"
                 break
@@ -206,7 +211,7 @@ class _Hunt:
             return None
         self.bundle.search(self.found())
         self.listener.step(f"{self.target.name}: writing the report")
-        return self.bundle.close(self.options.write_report, partial=self.ended in ("interrupted", "failed"))
+        return close_bundle(self.bundle, self.options, partial=self.ended in ("interrupted", "failed"))
 
     def codes(self) -> list[ExitCode]:
         """Overloaded and discarded trials are part of a search, so its own end decides, and broken invariants."""
@@ -221,10 +226,14 @@ class _Hunt:
 
     # --- one trial
 
+    @property
+    def number(self) -> int:
+        """Of the next trial; those that were taken over count."""
+        return len(self.search.attempts) + 1
+
     def _attempt(self, asked: Ask, scenario: Scenario) -> CapacityAttempt | None:
         """None when it came to nothing, and the search with it."""
-        number = len(self.search.attempts) + 1
-        seed = trial_seed(self.scenario.seed, number)
+        seed = trial_seed(self.scenario.seed, self.number)
         planned = planned_count(scenario.process, scenario.phases.duration_ns, seed)
         self._calibrate(scenario)
         self.listener.step(
@@ -233,9 +242,10 @@ class _Hunt:
         )
         began_ns = self.clock()
         request = trial_request(
-            scenario, self.workload, self.target, TrialPlan(number, seed, planned), self.calibration
+            scenario, self.workload, self.target, TrialPlan(self.number, seed, planned), self.calibration
         )
-        done = run_trial(request, limits_of(scenario), self.bundle, self.listener, self.interrupted)
+        limits, watchers = limits_of(scenario), self.options.watchers
+        done = run_trial(request, limits, self.bundle, self.listener, self.interrupted, watchers)
         self._time(began_ns, done)
         if done.made is None or self.interrupted() or not self._bearable(done):
             self.failure = done.failure
@@ -277,9 +287,20 @@ class _Hunt:
 
     # --- time
 
-    def _fits(self, asked: Ask, drain_ns: int) -> bool:
-        needed_s = (asked.warm_up_ns + asked.measure_ns + drain_ns) / NS_PER_S + self.overhead_s
-        return self.clock() + round(needed_s * NS_PER_S) <= self.deadline_ns
+    def _left_after_ns(self, asked: Ask) -> int:
+        """What the budget leaves for the drain of such a trial."""
+        taken_ns = asked.warm_up_ns + asked.measure_ns + round(self.overhead_s * NS_PER_S)
+        return self.deadline_ns - self.clock() - taken_ns
+
+    def _out_of_time(self, asked: Ask) -> None:
+        self.ended = self.search.ended or "budget"
+        if not self.bundle.has_trials:
+            self.failure = ConfigurationError(
+                "the budget is too short for a single trial",
+                value=format_duration(settings_of(self.scenario).budget_ns),
+                remedy=f"the next one lasts {(asked.warm_up_ns + asked.measure_ns) / NS_PER_S:.0f} s and takes about "
+                f"{self.overhead_s:.0f} s to start and end",
+            )
 
     def _time(self, began_ns: int, done: Done) -> None:
         """What the trial took beside load and drain; the longest counts."""
@@ -316,7 +337,6 @@ def _take_over(search: Search, path: Path, scenario: Scenario, target: Target) -
         raise ConfigurationError("the bundle to resume is not one of a capacity search", value=str(path))
     for what, here, there in (
         ("ledger", target.name, earlier.ledger.name),
-        ("workload", scenario.workload.name, earlier.workload),
         ("load", load_sha256(scenario), earlier.load_sha256),
     ):
         if here != there:

@@ -17,7 +17,7 @@ from bench.model.result import CalibrationPart
 from bench.run.assemble import Assembled
 from bench.run.bundling import RunBundle
 from bench.run.events import RunListener
-from bench.run.execution import Done, RunOptions, interrupts, run_trial
+from bench.run.execution import Done, RunOptions, close_bundle, interrupts, run_trial
 from bench.run.interrupts import Interrupts
 from bench.run.stopping import go_on, remark
 from bench.run.targets import Target, check_targets, limits_of, parameters_of, trial_request
@@ -77,7 +77,8 @@ def run(scenario: Scenario, options: RunOptions, listener: RunListener) -> RunOu
                 continue
             planned = course.plan.trials[trial - 1]
             request = trial_request(scenario, workload, course.target, planned, course.calibration)
-            done = run_trial(request, limits_of(scenario), course.bundle, listener, interrupted)
+            limits = limits_of(scenario)
+            done = run_trial(request, limits, course.bundle, listener, interrupted, options.watchers)
             _tell(course, trial, done, scenario, listener)
             if done.failure is not None:
                 course.failed = done.failure
@@ -133,7 +134,7 @@ def _close(
         listener.step(f"{course.target.name}: writing the report")
         partial = interrupted() or course.failed is not None
         try:
-            bundles.append(course.bundle.close(options.write_report, partial=partial))
+            bundles.append(close_bundle(course.bundle, options, partial=partial))
         except BenchError as error:
             if course.failed is None:
                 problems.append(f"{course.target.name}: {error}")

@@ -1,11 +1,16 @@
-"""What a run tells whoever is watching: the CLI's progress bar, plain lines, tests."""
+"""What a run tells whoever is watching: the CLI's progress bar, plain lines, tests, and what exposes live figures."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bench.model.counters import Counters
 from bench.model.phase import Phase
+from bench.model.resources import ResourceSample
+from bench.model.result import Result, Trial
+from bench.telemetry.outline import TrialOutline
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +47,30 @@ class RunListener(Protocol):
 
     def warn(self, text: str) -> None:
         """Something the reader should know although the run goes on."""
+
+
+class TrialWatcher(Protocol):
+    """Hears a run's figures while they come; given in `RunOptions`, so whatever runs trials can be watched. Called from
+    the coordinator's own thread; must return at once and must not raise.
+
+    Per trial: `trial_began`, then, unless it fails before, `load_began`, any number of `counted` and `used`, and in any
+    case `trial_ended`. Per target, last: `run_ended`, unless no bundle came of it.
+    """
+
+    def trial_began(self, outline: TrialOutline) -> None:
+        """Setup begins."""
+
+    def load_began(self, start_ns: int, ledger_version: str | None) -> None:
+        """The start signal, on this host's monotonic clock; what the running ledger says it is (None: nothing)."""
+
+    def counted(self, worker: int, counters: Counters) -> None:
+        """A worker's report, about once a second."""
+
+    def used(self, samples: Sequence[ResourceSample], node_bytes: Mapping[str, int]) -> None:
+        """Samples since the last call (`at_ns` is monotonic), and what nodes' directories hold, if just looked at."""
+
+    def trial_ended(self, trial: Trial | None) -> None:
+        """It is over; None when nothing was measured."""
+
+    def run_ended(self, result: Result) -> None:
+        """The bundle of a target is closed and holds this."""

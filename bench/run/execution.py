@@ -17,7 +17,7 @@ from bench.model.errors import BenchError
 from bench.model.result import CalibrationPart, InvariantPart
 from bench.run.assemble import Assembled, assemble, audit_input
 from bench.run.bundling import RunBundle
-from bench.run.events import RunListener
+from bench.run.events import RunListener, TrialWatcher
 from bench.run.interrupts import Interrupts
 from bench.run.targets import Target
 from bench.run.trial import TrialFacts, TrialRequest, TrialRunner
@@ -32,7 +32,7 @@ class RunOptions:
     """What is not part of the scenario: where bundles go, how the command read, where a funding key is kept.
 
     `write_report` puts the reports into a bundle before it is sealed; reporting is a room this one does not know.
-    Without `ceilings` trials are not held against a calibration, and say so.
+    Without `ceilings` trials are not held against a calibration, and say so. `watchers` hear live figures.
     """
 
     out: Path
@@ -40,6 +40,7 @@ class RunOptions:
     write_report: Callable[[Path], object]
     key_file: Path | None = None
     ceilings: Ceilings | None = None
+    watchers: Sequence[TrialWatcher] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,43 @@ class Done:
 
 
 def run_trial(
-    request: TrialRequest, limits: Limits, bundle: RunBundle, listener: RunListener, interrupted: Interrupts
+    request: TrialRequest,
+    limits: Limits,
+    bundle: RunBundle,
+    listener: RunListener,
+    interrupted: Interrupts,
+    watchers: Sequence[TrialWatcher] = (),
 ) -> Done:
-    """Run, measure, audit, and put everything into `bundle`. Raises nothing: what went wrong is in `failure`."""
+    """Run, measure, audit, and put everything into `bundle`, with `watchers` hearing of it. Raises nothing: what went
+    wrong is in `failure`.
+    """
+    for watcher in watchers:
+        watcher.trial_began(bundle.outline(request, limits))
+    done = Done()
+    try:
+        done = _run_trial(request, limits, bundle, listener, interrupted, watchers)
+    finally:
+        for watcher in watchers:
+            watcher.trial_ended(None if done.made is None else done.made.trial)
+    return done
+
+
+def close_bundle(bundle: RunBundle, options: RunOptions, *, partial: bool) -> Path:
+    """Seal the bundle of a run that is over, reports inside, and tell the watchers what it says."""
+    path = bundle.close(options.write_report, partial=partial)
+    for watcher in options.watchers:
+        watcher.run_ended(bundle.result)
+    return path
+
+
+def _run_trial(
+    request: TrialRequest,
+    limits: Limits,
+    bundle: RunBundle,
+    listener: RunListener,
+    interrupted: Interrupts,
+    watchers: Sequence[TrialWatcher],
+) -> Done:
     work = Path(tempfile.mkdtemp(prefix="bench-trial-"))
     assembled: list[Assembled] = []
 
@@ -63,7 +98,7 @@ def run_trial(
         bundle.audit(_audit(request, adapter, assembled[0]))
 
     try:
-        facts = TrialRunner(request, work, listener, interrupted).run(registry.adapter, measure_and_audit)
+        facts = TrialRunner(request, work, listener, interrupted, watchers).run(registry.adapter, measure_and_audit)
         if not facts.started:  # nothing was sent: the error says it all, and there is nothing to measure
             return Done(facts, failure=facts.failure)
         made = assembled[0] if assembled else assemble(request, facts, limits)

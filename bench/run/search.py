@@ -142,7 +142,7 @@ class Search:
             return
         self.ended = "converged" if self.established else "harness-bound"
         for percent in self.rules.curve:
-            yield from self._look("curve", _rounded(self.low * (1 - TOLERANCE) * percent / 100))
+            yield from self._look("curve", _rounded(self.low * percent / 100))
 
     def _bracket(self) -> _Course:
         """Double until a rate fails, or halve until one passes."""

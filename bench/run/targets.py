@@ -107,6 +107,7 @@ def trial_request(
         remote_workers=load.remote_workers,
         master=load.master,
         headroom=headroom_of(scenario, calibration),
+        objective_ns=None if scenario.slo is None else scenario.slo.finality_p99_ns,
     )
 
 

@@ -20,6 +20,7 @@ from bench.adapters.protocol import Adapter, Endpoint, Fixture, Setup
 from bench.ledgers.protocol import Ledger
 from bench.load.messages import TrialSpec
 from bench.model.clock import NS_PER_S, clock_domain, monotonic_ns
+from bench.model.counters import Counters
 from bench.model.errors import BenchError, HarnessError, LedgerError
 from bench.model.ledger import Finality, Network
 from bench.model.resources import ResourceSample
@@ -28,8 +29,9 @@ from bench.model.transaction import ErrorClass
 from bench.model.workload import Parameter, Workload
 from bench.monitors.disk import allocated_bytes
 from bench.monitors.processes import ProcessMonitor
+from bench.run.audience import Audience
 from bench.run.children import REPORT, LoadProcesses
-from bench.run.events import RunListener
+from bench.run.events import RunListener, TrialWatcher
 from bench.run.interrupts import InterruptedRunError, Interrupts
 from bench.run.live import LiveCounts
 
@@ -73,6 +75,7 @@ class TrialRequest:
     remote_workers: int = 0
     master: str = "127.0.0.1:0"
     headroom: Headroom | None = None
+    objective_ns: int | None = None  # the finality latency that the scenario asks for
     buffer_s: float = BUFFER_S  # how much of the load is signed before the start, in seconds of it
 
 
@@ -109,7 +112,14 @@ class TrialFacts:
 class TrialRunner:
     """Runs one `TrialRequest` in `directory`. `interrupted` is asked about five times a second."""
 
-    def __init__(self, plan: TrialRequest, directory: Path, listener: RunListener, interrupted: Interrupts) -> None:
+    def __init__(
+        self,
+        plan: TrialRequest,
+        directory: Path,
+        listener: RunListener,
+        interrupted: Interrupts,
+        watchers: Sequence[TrialWatcher] = (),
+    ) -> None:
         self._plan = plan
         self._directory = directory
         self._listener = listener
@@ -122,13 +132,14 @@ class TrialRunner:
             plan.trials,
             plan.warm_up_ns,
             plan.duration_ns,
-            plan.planned,
+            plan.workers,
         )
         self._network: Network | None = None
         self._load: LoadProcesses | None = None
         self._adapter: Adapter | None = None
         self._monitor = ProcessMonitor()
         self._weight: dict[str, int | None] = {}
+        self._audience = Audience(watchers, self._monitor, self._weigh)
 
     def run(self, new_adapter: Callable[[str], Adapter], audit: Callable[[Adapter, TrialFacts], None]) -> TrialFacts:
         """The trial from ledger up to ledger down. `audit` is called while the drained ledger still runs."""
@@ -222,6 +233,7 @@ class TrialRunner:
             in_flight=plan.in_flight,
             buffer=buffer,
             drain_ns=plan.drain_ns,
+            objective_ns=plan.objective_ns or 0,
         )
 
     def _start(self, load: LoadProcesses, spec: TrialSpec) -> None:
@@ -236,6 +248,12 @@ class TrialRunner:
         load.tell("start")
         self._facts.start_ns = self._live.start_ns = self._own_start(load, ready["hosts"])
         self._facts.started = True
+        self._audience.load_began(self._facts.start_ns, self._version())
+
+    def _version(self) -> str | None:
+        """What the ledger that runs says it is."""
+        client = self._facts.disclosed.get("client")
+        return self._network.version if self._network is not None else client if isinstance(client, str) else None
 
     def _own_start(self, load: LoadProcesses, hosts: Sequence[str]) -> int:
         """The start signal on this host's clock; when all workers are elsewhere, the moment the first one is heard."""
@@ -252,12 +270,13 @@ class TrialRunner:
         drained = False
         while monotonic_ns() < deadline:
             self._tick()
+            self._audience.tick()
             event = load.next(0.2)
             match event:
                 case None:
                     continue
-                case {"event": "snapshot", "workers": workers}:
-                    self._listener.live(self._live.update(workers))
+                case {"event": "snapshot", "worker": worker, "counters": counters}:
+                    self._take(worker, Counters.from_wire(counters))
                 case {"event": "drained"}:
                     drained = True
                     self._facts.end_ns = monotonic_ns() - self._facts.start_ns
@@ -275,12 +294,18 @@ class TrialRunner:
             if event["event"] == "finished":
                 break
             if event["event"] == "snapshot":
-                self._listener.live(self._live.update(event["workers"]))
+                self._take(event["worker"], Counters.from_wire(event["counters"]))
         else:
             raise HarnessError("the workers did not hand over their last rows", remedy=REPORT)
+        self._listener.live(self._live.view())
         self._facts.fillers = self._live.sum("fillers")
         self._facts.sent_bytes = self._live.sum("sent_bytes")
         self._facts.error_examples = self._live.error_examples()
+
+    def _take(self, worker: int, counters: Counters) -> None:
+        self._audience.counted(worker, counters)
+        if (view := self._live.take(worker, counters)) is not None:
+            self._listener.live(view)
 
     def _weigh(self) -> dict[str, int | None]:
         """What each node's directory takes up on disk now."""
@@ -330,6 +355,7 @@ class TrialRunner:
 
     def _stop_load(self, load: LoadProcesses) -> None:
         self._facts.samples = self._monitor.stop()
+        self._audience.pass_on()
         load.stop()
 
     def _tear_down(self) -> None:

@@ -34,8 +34,8 @@ class CapacitySearch(Part):
         default=5,
         ge=1,
         le=100,
-        description="Full-length trials that must all pass at the low end. Five pass by luck "
-        "where a trial passes with a chance of only 0.55; 14 take 0.81.",
+        description="Full-length trials that must all pass at the low end. 5 of 5 show that a trial passes with a "
+        "chance of at least 0.55, 14 of 14 of 0.81.",
     )
     estimate: bool = Field(
         default=False,

@@ -1,7 +1,7 @@
-"""Every metric the harness exposes, declared once: the exporter, the dashboards, the rules and the docs use this table.
+"""Every metric the harness exposes, declared once: exporter, dashboards, rules and docs use this table.
 
-Base units (seconds, bytes) throughout, `bench_` before and, for counters, `_total` behind. Label values come from closed
-or small sets; never a transaction id, an account, a block number or the text of a message.
+Base units (seconds, bytes) throughout, `bench_` before and, for counters, `_total` behind. Label values come from
+closed or small sets; never a transaction id, an account, a block number or the text of a message.
 """
 
 from __future__ import annotations
@@ -89,6 +89,7 @@ _PROCESS = ("process", "role")
 _READS = "the workload has reads"
 _SLO = "the scenario sets a finality objective"
 _MANAGED = "the harness manages the ledger's nodes"
+_COORDINATED = "a coordinator runs the trial: not under plain `locust -f`"
 _RESULT = "a run of this process has ended"
 _TRIAL_ENDED = "a trial has ended"
 _BLOCKS_SEEN = "two blocks were heard"
@@ -115,17 +116,25 @@ _RUN = (
 
 _OPERATIONS = (
     _counter("bench_operations_planned_total", Unit.OPERATIONS, _OPERATION, "Writes whose turn has come."),
-    _counter(
-        "bench_dropped_total", Unit.OPERATIONS, ("cause",), "Operations that were planned and never sent, by cause."
-    ),
+    _counter("bench_dropped_total", Unit.OPERATIONS, ("cause",), "Writes that were planned and never sent, by cause."),
     _counter("bench_submitted_total", Unit.OPERATIONS, _OPERATION, "Writes that were sent."),
-    _counter("bench_accepted_total", Unit.OPERATIONS, _OPERATION, "Writes the node took, or left unanswered."),
+    _counter(
+        "bench_accepted_total",
+        Unit.OPERATIONS,
+        _OPERATION,
+        "Writes the node took; one it left unanswered counts when its fate is known.",
+    ),
     _counter("bench_rejected_total", Unit.OPERATIONS, _OPERATION, "Writes the node refused before inclusion."),
     _counter("bench_committed_total", Unit.OPERATIONS, _OPERATION, "Writes found in a block and known to be valid."),
     _counter(
         "bench_finalized_total", Unit.OPERATIONS, _OPERATION, "Valid writes whose block is final; its rate is goodput."
     ),
-    _counter("bench_failed_total", Unit.OPERATIONS, _OPERATION, "Writes found in a block and invalid there."),
+    _counter(
+        "bench_failed_total",
+        Unit.OPERATIONS,
+        _OPERATION,
+        "Writes found in a block and invalid there, those that the workload intends among them.",
+    ),
     _counter(
         "bench_failed_expected_total",
         Unit.OPERATIONS,
@@ -140,7 +149,7 @@ _OPERATIONS = (
         "bench_errors_total",
         Unit.OPERATIONS,
         ("error_class",),
-        "Operations that ended as rejected, failed, unresolved or failed reads, by class.",
+        "Operations that were dropped, rejected, failed (as intended, too), unresolved, or reads without answer.",
     ),
     _counter("bench_fillers_total", Unit.TRANSACTIONS, (), "Transactions sent only to close a gap in an account."),
     _counter("bench_sent_bytes_total", Unit.BYTES, (), "Payload sent: operations, fillers, and what was sent again."),
@@ -153,9 +162,9 @@ _LATENCIES = (
         "bench_submit_lag_seconds", (), "Intended time to sending: the harness's own delay.", buckets_ns=LAG_BUCKETS_NS
     ),
     _histogram("bench_accept_latency_seconds", (), "Intended time to the node's answer, writes."),
-    _histogram("bench_commit_latency_seconds", (), "Intended time to the block that holds it, valid or not."),
+    _histogram("bench_commit_latency_seconds", (), "Intended time to the block that holds it, valid writes."),
     _histogram(
-        "bench_finality_latency_seconds", _OPERATION, "Intended time to the moment its block is final, valid or not."
+        "bench_finality_latency_seconds", _OPERATION, "Intended time to the moment its block is final, valid writes."
     ),
     _histogram("bench_read_latency_seconds", _OPERATION, "Intended time to a read's answer.", _READS),
     _gauge("bench_slo_finality_seconds", Unit.SECONDS, (), "The finality latency the scenario asks for.", _SLO),
@@ -163,7 +172,7 @@ _LATENCIES = (
         "bench_finality_over_slo_total",
         Unit.OPERATIONS,
         (),
-        "Writes that became final later than the scenario asks for.",
+        "Valid writes that became final later than the scenario asks for.",
         _SLO,
     ),
 )
@@ -186,7 +195,13 @@ _HARNESS = (
         (),
         "Longest time from hearing a block to handing it to a worker, in the second before the last report.",
     ),
-    _gauge("bench_disk_free_bytes", Unit.BYTES, ("mount",), 'Free where results are written (mount="results").'),
+    _gauge(
+        "bench_disk_free_bytes",
+        Unit.BYTES,
+        ("mount",),
+        'Free where results are written (mount="results").',
+        _COORDINATED,
+    ),
 )
 
 _PROCESSES = (
@@ -195,12 +210,13 @@ _PROCESSES = (
         Unit.SECONDS,
         _PROCESS,
         "Processor time, by process and role (harness or ledger).",
+        _COORDINATED,
     ),
-    _gauge("bench_process_resident_bytes", Unit.BYTES, _PROCESS, "Resident memory."),
-    _counter("bench_process_read_bytes_total", Unit.BYTES, _PROCESS, "Read from storage."),
-    _counter("bench_process_written_bytes_total", Unit.BYTES, _PROCESS, "Written to storage."),
-    _gauge("bench_process_open_fds", Unit.NONE, _PROCESS, "Open file descriptors."),
-    _gauge("bench_process_threads", Unit.NONE, _PROCESS, "Threads."),
+    _gauge("bench_process_resident_bytes", Unit.BYTES, _PROCESS, "Resident memory.", _COORDINATED),
+    _counter("bench_process_read_bytes_total", Unit.BYTES, _PROCESS, "Read from storage.", _COORDINATED),
+    _counter("bench_process_written_bytes_total", Unit.BYTES, _PROCESS, "Written to storage.", _COORDINATED),
+    _gauge("bench_process_open_fds", Unit.NONE, _PROCESS, "Open file descriptors.", _COORDINATED),
+    _gauge("bench_process_threads", Unit.NONE, _PROCESS, "Threads.", _COORDINATED),
     _gauge("bench_node_data_bytes", Unit.BYTES, ("node",), "What a node's directory takes up on disk.", _MANAGED),
 )
 

@@ -16,6 +16,7 @@ import pytest
 from bench.ledgers.ports import free_port
 from tests.support.anvil import anvil_network
 from tests.support.cli import ROOT
+from tests.support.scrapes import get, parsed, total
 
 pytestmark = pytest.mark.live
 
@@ -105,3 +106,29 @@ def wait_for_requests(url: str) -> int:
             break
         time.sleep(0.2)
     return count
+
+
+def test_live_figures_are_served_while_a_test_runs(tmp_path: Path):
+    with anvil_network(tmp_path) as network:
+        process = locust(
+            *("--headless", "-u", "8", "-r", "8", "-t", "60s", "--host", network.endpoint, "--rate", "50"),
+            key=network.funding_key,
+        )
+        try:
+            assert process.stdout is not None
+            address = next(found[1] for line in process.stdout if (found := re.search(r"scrapes (http\S+)\)", line)))
+            submitted = 0.0
+            for _ in range(200):
+                values = parsed(get(address).decode())
+                submitted = total(values, "bench_submitted_total", operation="transfer", workload="transfer")
+                if submitted > 50:
+                    break
+                time.sleep(0.2)
+            assert submitted > 50
+            assert total(values, "bench_phase", phase="measure") == 1
+            assert total(values, "bench_worker_up", worker="worker-0") == 1
+            assert total(values, "bench_offered_rate") == 50
+        finally:
+            process.terminate()
+            output, _ = process.communicate(timeout=60)
+    assert "Traceback" not in output

@@ -46,7 +46,9 @@ ALL = commands()
 def test_these_are_all_commands() -> None:
     assert sorted(ALL) == [
         "calibrate",
+        "capacity",
         "compare",
+        *(f"dashboards {name}" for name in ("annotate", "check", "push")),
         "demo",
         "doctor",
         "environment",
@@ -67,7 +69,7 @@ def test_the_documentation_covers_the_command_and_all_its_options(name: str) -> 
     sections = dict(re.findall(r"^## (.+)\n((?:(?!^## ).*\n?)*)", text, re.MULTILINE))
     assert name in sections
     assert f"bench.py {name}" in sections[name], "an example"
-    documented = set(re.findall(r"`(--[a-z-]+)", sections[name]))
+    documented = set(re.findall(r"`(--[a-z0-9-]+)", sections[name]))
     assert set(ALL[name]) == documented
 
 

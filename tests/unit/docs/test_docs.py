@@ -90,7 +90,7 @@ def test_every_command_and_option_that_is_printed_exists(page: Path) -> None:
     for words, rest in COMMAND.findall(text):
         known = options_of(words.split())
         assert known is not None, f"bench.py {words}"
-        unknown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", rest)) - known - {"--version"}
+        unknown = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", rest)) - known - {"--version"}
         assert not unknown, f"bench.py {words}{rest}"
 
 

@@ -1,3 +1,4 @@
+import math
 import statistics
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from bench.ledgers.options import parse_options
 from bench.ledgers.simulated_chain import Pending, SimulatedChain
 from bench.ledgers.simulated_options import SimulatedOptions
+from bench.model.errors import ConfigurationError
 from bench.model.transaction import ACCEPTED, ErrorClass, Refusal
 
 MS = 1_000_000
@@ -57,6 +59,41 @@ def test_service_rate_spaces_commits_and_latency_shifts_them() -> None:
     while (due_ns := chain.next_due_ns()) is not None:
         times.append((due_ns, committed(chain, due_ns)[0][1]))
     assert times == [(40 * MS, [0]), (50 * MS, [1]), (60 * MS, [2])]
+
+
+def test_a_collapse_slows_whatever_arrives_while_too_many_are_pending_and_passes() -> None:
+    chain = chain_of(service_rate_per_s=100, collapse={"above": 2, "factor": 0.5})
+    for number in range(5):
+        chain.submit(0, tx(number))
+    times = []
+    while (due_ns := chain.next_due_ns()) is not None:
+        chain.advance(due_ns)
+        times.append(due_ns)
+    assert times == [10 * MS, 20 * MS, 30 * MS, 50 * MS, 70 * MS], "the fourth meets three pending ones"
+    chain.submit(100 * MS, tx(5))
+    assert chain.next_due_ns() == 110 * MS
+
+
+def test_a_varying_rate_keeps_its_mean_spread_and_memory() -> None:
+    """Served without a pause for 5,000 spans of a second: completions per span are the rate of that span."""
+    for memory in (0.0, 0.6):
+        variation = {"sigma": 0.2, "every_s": 1.0, "memory": memory}
+        chain = chain_of(service_rate_per_s=20, service_variation=variation, block_interval_ms=1000)
+        for number in range(110_000):
+            chain.submit(0, tx(number))
+        served = [len(block.tx_ids) for block in chain.advance(5_000 * S)]
+        mean = statistics.fmean(served)
+        assert mean == pytest.approx(20, rel=0.02)
+        logs = [math.log(count) for count in served]
+        assert statistics.stdev(logs) == pytest.approx(0.2, rel=0.1)
+        lagged = statistics.correlation(logs[1:], logs[:-1])
+        assert lagged == pytest.approx(memory, abs=0.06)
+
+
+@pytest.mark.parametrize("option", [{"collapse": {"above": 1, "factor": 0.5}}, {"service_variation": {"sigma": 0.1}}])
+def test_what_changes_a_service_rate_needs_one(option: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="need a service_rate_per_s"):
+        chain_of(**option)
 
 
 def test_a_rate_that_was_idle_does_not_save_up() -> None:

@@ -102,7 +102,8 @@ def test_refused_dropped_unanswered_and_lost_each_have_their_outcome_and_cause()
         3: (Outcome.UNRESOLVED, ErrorClass.NOT_INCLUDED),
     }
     counters = recorder.counters
-    assert (counters.submitted, counters.rejected, counters.accepted, counters.dropped) == (3, 1, 2, 1)
+    assert (counters.planned, counters.submitted, counters.rejected, counters.accepted) == ([4], [3], [1], [2])
+    assert (counters.dropped, counters.unresolved) == ({int(ErrorClass.IN_FLIGHT_BOUND): 1}, 2)
     assert counters.examples == {
         int(ErrorClass.POOL_FULL): ["txpool is full"],
         int(ErrorClass.NO_ANSWER): ["timed out"],
@@ -117,7 +118,7 @@ def test_a_refusal_that_contradicts_a_block_is_believed_less_than_the_block():
     recorder.rejected(one, ErrorClass.SEQUENCE_TOO_LOW, "nonce too low")
     (row,) = rows(recorder)
     assert row["outcome"] == Outcome.FINALIZED
-    assert recorder.counters.rejected == 0
+    assert recorder.counters.rejected == [0]
 
 
 def test_status_corrects_the_live_count_of_failures_whenever_it_comes():
@@ -130,7 +131,8 @@ def test_status_corrects_the_live_count_of_failures_whenever_it_comes():
     recorder.block(block(0, 1, 10, [identity(1), identity(2)]), 0)
     recorder.settled(0, status[:2])
     recorder.block(block(1, 2, 20, [identity(3)], status=bytes([ErrorClass.OUT_OF_GAS])), 0)
-    assert recorder.counters.failed == 2
+    assert recorder.counters.failed == [2]
+    assert recorder.counters.committed == recorder.counters.finalized == [1]
     assert recorder.counters.errors == {int(ErrorClass.REVERTED): 1, int(ErrorClass.OUT_OF_GAS): 1}
 
 
@@ -144,8 +146,8 @@ def test_reads_are_counted_apart_and_need_no_block():
     outcomes = [Outcome(row["outcome"]) for row in rows(recorder)]
     assert outcomes == [Outcome.ANSWERED, Outcome.READ_FAILED]
     counters = recorder.counters
-    assert (counters.reads_issued, counters.reads_answered, counters.reads_failed) == (2, 1, 1)
-    assert counters.submitted == 0
+    assert (counters.reads_issued, counters.reads_answered, counters.reads_failed) == ([2], [1], [1])
+    assert counters.submitted == [0]
     assert not recorder.open
 
 
@@ -157,7 +159,7 @@ def test_fillers_are_counted_apart_and_never_become_rows():
     recorder.block(block(0, 1, 10, [identity(5)]), 0)
     assert len(rows(recorder)) == 0
     counters = recorder.counters
-    assert (counters.fillers, counters.submitted, counters.accepted, counters.included) == (1, 0, 0, 0)
+    assert (counters.fillers, counters.submitted, counters.accepted, counters.included) == (1, [0], [0], 1)
 
 
 def test_included_but_not_final_at_the_end_stays_committed():

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,13 @@ def test_a_half_written_tail_is_left_out_and_reported_per_file(tmp_path):
     assert spool.truncated_bytes == 12
 
 
+def test_files_are_read_one_after_the_other(tmp_path):
+    rows = table([write(number) for number in range(6)])
+    for number, part in enumerate(np.split(rows, [1, 3])):
+        (tmp_path / f"rows-{number}.bin").write_bytes(part.tobytes())
+    assert np.array_equal(read_rows(tmp_path.glob("rows-*.bin")).rows, rows)
+
+
 def test_no_files_are_no_rows():
     spool = read_rows([])
     assert (len(spool.rows), spool.truncated_bytes) == (0, 0)
@@ -41,12 +50,29 @@ def test_blocks_are_read_back(tmp_path):
     assert blocks.dtype == BLOCK
 
 
-def test_a_missing_file_and_a_foreign_file_are_errors(tmp_path):
-    with pytest.raises(HarnessError, match="cannot be read"):
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(HarnessError, match="cannot be read: No such file") as raised:
         read_rows([tmp_path / "rows-0.bin"])
-    (tmp_path / "rows-0.bin").write_bytes(b"\x77" * ROW.itemsize)
-    with pytest.raises(HarnessError, match="outcomes this version does not know"):
+    assert raised.value.value == str(tmp_path / "rows-0.bin")
+
+
+def test_a_foreign_file_is_told_by_its_outcomes(tmp_path):
+    (tmp_path / "rows-0.bin").write_bytes(table([write(0)]).tobytes() + b"\x78" * ROW.itemsize + b"\x77" * ROW.itemsize)
+    with pytest.raises(HarnessError, match="outcomes this version does not know") as raised:
         read_rows([tmp_path / "rows-0.bin"])
+    assert raised.value.value == [0x77, 0x78]
+    assert raised.value.remedy.startswith("run workers and coordinator of the same version")
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_no_result(tmp_path):
+    class Shrunk(type(tmp_path)):
+        def stat(self, **options):
+            return SimpleNamespace(st_size=2 * ROW.itemsize)
+
+    (tmp_path / "rows-0.bin").write_bytes(table([write(0)]).tobytes())
+    with pytest.raises(HarnessError, match="spool file shrank while it was read") as raised:
+        read_rows([Shrunk(tmp_path / "rows-0.bin")])
+    assert raised.value.value == "rows-0.bin"
 
 
 @pytest.mark.parametrize(
@@ -76,6 +102,14 @@ def test_without_a_status_an_included_row_is_never_goodput(statuses):
     join_statuses(rows, chain([1]), statuses)
     assert rows["outcome"].tolist() == [Outcome.UNRESOLVED] * 2
     assert rows["error_class"].tolist() == [ErrorClass.STATUS_UNKNOWN] * 2
+
+
+def test_a_status_is_never_that_of_another_block():
+    """One position beyond the last of its block, and a block beyond the last that was asked for."""
+    rows = table([write(0, block=3, position=1), write(0, block=3, position=0), write(0, block=5), write(0, block=9)])
+    join_statuses(rows, chain([1] * 6), {3: b"\0", 4: b"\0", 5: b"\0"})
+    lost, kept = Outcome.UNRESOLVED, Outcome.FINALIZED
+    assert rows["outcome"].tolist() == [lost, kept, kept, lost]
 
 
 def test_a_row_that_names_no_block_is_never_goodput():

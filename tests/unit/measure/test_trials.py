@@ -62,4 +62,5 @@ def test_every_latency_and_quantity_is_there():
 def test_no_trial_is_no_run(field):
     made = summarise_trials([])
     assert made.verdict.status == "invalid"
+    assert made.verdict.reasons == ["no trial was completed, at least 1 is needed; run again"]
     assert getattr(made, field).median is None

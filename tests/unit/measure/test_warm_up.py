@@ -165,3 +165,17 @@ def test_a_stall_inside_the_measure_phase_is_not_cut_either():
     phases, made = checked([10] * 10 + [0] * 15 + [10] * 75)
     assert phases == PHASES
     assert "a stall and not a warm-up" in made.note
+
+
+def test_the_gaps_between_slow_blocks_are_no_stall():
+    """Six in place of ten each second are never good service, though every other half second has twice that and the
+    rest nothing. Blocks that left the chain are not its rhythm.
+    """
+    stamps = [1_000 + 1_000 * number for number in range(81)]
+    counts = [6] * 15 + [10] * 65
+    rows = table([write(10, committed=stamp) for stamp, n in zip(stamps[1:], counts, strict=True) for _ in range(n)])
+    siblings = [stamp + late for stamp in stamps for late in (1, 2)]
+    blocks = chain([*stamps, *siblings], orphaned=range(len(stamps), 3 * len(stamps)))
+    _, made = check_warm_up(rows, blocks, LONG, steady_load=True)
+    assert made.applied_s == 16.0
+    assert made.note.startswith("lengthened")

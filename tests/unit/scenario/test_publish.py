@@ -16,7 +16,8 @@ from bench.scenario.traces import published_traces
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 TYPES: dict[str, Any] = {
-    "string": str, "object": dict, "array": list, "null": type(None), "integer": int, "number": (int, float),
+    "string": str, "object": dict, "array": list, "null": type(None), "boolean": bool,
+    "integer": int, "number": (int, float),
 }  # fmt: skip
 
 
@@ -25,7 +26,8 @@ def fits(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
     if "$ref" in schema:
         return fits(value, root["$defs"][schema["$ref"].rsplit("/", 1)[1]], root)
     checks = [
-        "type" not in schema or (isinstance(value, TYPES[schema["type"]]) and not isinstance(value, bool)),
+        "type" not in schema or isinstance(value, TYPES[schema["type"]]),
+        not isinstance(value, bool) or schema.get("type") in (None, "boolean"),
         "const" not in schema or value == schema["const"],
         "enum" not in schema or value in schema["enum"],
         "anyOf" not in schema or any(fits(value, choice, root) for choice in schema["anyOf"]),
@@ -52,7 +54,15 @@ def test_the_published_schema_is_the_one_of_the_code() -> None:
 
 
 def test_there_are_examples() -> None:
-    assert [path.stem for path in EXAMPLES] == ["burst", "endpoint", "smallbank", "steps", "trace", "transfer"]
+    assert [path.stem for path in EXAMPLES] == [
+        "burst",
+        "capacity-anvil",
+        "endpoint",
+        "smallbank",
+        "steps",
+        "trace",
+        "transfer",
+    ]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

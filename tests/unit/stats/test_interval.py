@@ -129,11 +129,19 @@ def test_an_interval_that_touches_zero_decides_nothing():
     assert (found.ci_low, found.ci_high, found.verdict) == (0, 1, "undecided")
     assert compare([1.0, 1.0, 1.0, 2.0, 2.0], [1.0] * 5, seed=1).verdict == "undecided"
     assert compare([2.0] * 5, [1.0] * 5, seed=1).verdict == "different"
+    assert compare([1.0] * 5, [1.25] * 5, seed=1).verdict == "different"
+    assert compare([1.25] * 5, [1.0] * 5, seed=1).verdict == "different"
 
 
 def test_five_trials_of_each_are_compared_and_four_of_the_second_are_not():
     assert compare([1.0] * 5, [9.0] * 5, seed=1).verdict == "different"
     assert compare([1.0] * 9, [9.0] * 4, seed=1).ci_low is None
+
+
+@pytest.mark.parametrize("trials", [4, 5])
+def test_a_comparison_states_the_confidence_it_was_asked_for(trials):
+    assert compare([1.0] * trials, [9.0] * trials, seed=1).confidence == 0.95
+    assert compare([1.0] * trials, [9.0] * trials, seed=1, confidence=0.9).confidence == 0.9
 
 
 def test_a_single_trial_can_be_compared_but_decides_nothing():
@@ -154,8 +162,8 @@ def test_the_bootstrap_of_a_mean_has_its_textbook_width():
 def test_the_bootstrap_takes_any_statistic_and_is_the_same_for_a_seed():
     values = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0]
     assert bootstrap_interval(values, np.max, seed=1) == (4, 9)  # no 9 in a draw: (5/6)⁶ = 33 %; no 9 or 5: 8.8 %
-    assert bootstrap_interval(values, np.median, seed=1) == bootstrap_interval(values, np.median, seed=1)
     spread = np.random.default_rng(1).normal(0, 1, 30).tolist()
+    assert bootstrap_interval(spread, np.mean, seed=1) == bootstrap_interval(spread, np.mean, seed=1)
     assert bootstrap_interval(spread, np.mean, seed=1) != bootstrap_interval(spread, np.mean, seed=2)
     assert bootstrap_interval([7.0], np.median, seed=1) == (7, 7)
 
@@ -192,6 +200,7 @@ def test_enough_is_an_interval_of_the_asked_confidence_and_width():
     assert enough_trials([100.0] * 5, 0.0, confidence=0.9375)
     assert not enough_trials([100.0] * 7, 1.0, confidence=0.99)
     assert enough_trials([100.0] * 8, 1.0, confidence=0.99)
+    assert enough_trials([100.0] * 9, 1.0, confidence=0.99)  # at 95 % nine trials leave their ends out
 
 
 def test_enough_counts_half_the_width_against_the_median():

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,6 +109,8 @@ def test_it_never_extrapolates():
     assert [fit.at(load) for load in (1, 2, 4)] == [2 / 1.75, 4 / 3, 8 / 7]
     assert [fit.at(load) for load in (0.999, 4.001, 0, -1)] == [None] * 4
     assert Fit(None, None, None, None, None, 4, 1.0, 4.0, None, "why").at(2) is None
+    for unknown in ("gamma", "alpha", "beta", "lowest", "highest"):
+        assert replace(fit, **{unknown: None}).at(2) is None
 
 
 def test_a_ledger_that_levels_off_sharply_is_fitted_with_a_remark():

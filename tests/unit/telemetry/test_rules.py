@@ -1,0 +1,122 @@
+"""The rules against the table of metrics and the runbook: nothing they name is missing. What they do: tests/live."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bench.telemetry.metrics import BY_NAME, PHASES, RUN_LABELS, Kind
+from bench.telemetry.prometheus import RULES
+
+ROOT = Path(__file__).resolve().parents[3]
+RUNBOOK = ROOT / "docs" / "operate.md"
+GROUPS: list[dict[str, Any]] = yaml.safe_load((RULES / "bench.yml").read_text())["groups"]
+EVERY: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules"]]
+ALERTS = [rule for rule in EVERY if "alert" in rule]
+RECORDED = {rule["record"]: rule["expr"] for rule in EVERY if "record" in rule}
+ONE_OF = re.compile(r'\{__name__=~"(\w+)\(([\w|]+)\)(\w+)"\}')
+EXPECTED = {"LedgerStalled", "ErrorBudgetBurning", "HarnessBound", "WorkerLost", "ObserverBehind", "DiskNearlyFull"}
+
+
+def named(rule: dict[str, Any]) -> str:
+    return str(rule.get("alert") or rule["record"])
+
+
+def spelled_out(expression: str) -> str:
+    """With each choice of names written as a list of names."""
+    return ONE_OF.sub(lambda found: " ".join(found[1] + one + found[3] for one in found[2].split("|")), expression)
+
+
+def metrics_in(expression: str) -> set[str]:
+    """The declared names of what an expression reads; parts of histograms count as their histogram."""
+    names = set()
+    for name in re.findall(r"\bbench_\w+", spelled_out(expression)):
+        stem = re.sub(r"_(bucket|sum|count)$", "", name)
+        histogram = stem in BY_NAME and BY_NAME[stem].kind is Kind.HISTOGRAM
+        assert not (stem != name and not histogram), name
+        names.add(stem)
+    return names
+
+
+@pytest.mark.parametrize("rule", EVERY, ids=named)
+def test_it_reads_only_what_is_exposed_or_recorded_before(rule: dict[str, Any]) -> None:
+    assert metrics_in(rule["expr"]) <= set(BY_NAME)
+    order = [named(one) for one in EVERY]
+    for name in re.findall(r"\bbench:[\w:]+", rule["expr"]):
+        assert name in RECORDED
+        assert order.index(name) < order.index(named(rule)), f"{name} is recorded after it is read"
+
+
+def test_a_name_that_does_not_exist_is_noticed() -> None:
+    assert metrics_in("rate(bench_finality_latency_seconds_bucket[10s])") == {"bench_finality_latency_seconds"}
+    assert metrics_in('sum({__name__=~"bench_(failed|nothing)_total"})') == {
+        "bench_failed_total",
+        "bench_nothing_total",
+    }
+    with pytest.raises(AssertionError):
+        metrics_in("bench_in_flight_sum")
+
+
+@pytest.mark.parametrize("rule", EVERY, ids=named)
+def test_rates_are_taken_of_what_counts_and_of_nothing_else(rule: dict[str, Any]) -> None:
+    for name in re.findall(r"(?:rate|increase)\((bench_\w+)\[", rule["expr"]):
+        stem = re.sub(r"_bucket$", "", name)
+        assert BY_NAME[stem].kind in (Kind.COUNTER, Kind.HISTOGRAM), name
+    for name in re.findall(r"(?:min_over_time|predict_linear)\((bench_\w+)\[", rule["expr"]):
+        assert BY_NAME[name].kind is Kind.GAUGE, name
+
+
+@pytest.mark.parametrize("rule", EVERY, ids=named)
+def test_labels_exist_and_the_run_is_never_lost(rule: dict[str, Any]) -> None:
+    for labels in re.findall(r"(?:by|on) \(([^)]*)\)", rule["expr"]):
+        assert {label.strip() for label in labels.split(",")} - {"le"} == set(RUN_LABELS)
+    for phases in re.findall(r'phase=~"([^"]*)"', rule["expr"]):
+        assert set(phases.split("|")) <= set(PHASES)
+
+
+def test_everything_is_evaluated_each_second_and_recorded_once() -> None:
+    assert {group["interval"] for group in GROUPS} == {"1s"}
+    assert len(RECORDED) == len([rule for rule in EVERY if "record" in rule])
+    assert {rule["alert"] for rule in ALERTS} == EXPECTED
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=named)
+def test_an_alert_says_what_it_is_about_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
+    notes = rule["annotations"]
+    assert set(notes) == {"summary", "description", "runbook_url"}
+    assert rule["labels"]["severity"] in ("warning", "critical")
+    assert "$labels.run_id" in notes["description"]
+    assert re.fullmatch(r"\d+[sm]", rule["for"])
+    known = set(RUN_LABELS).union(*(BY_NAME[name].labels for name in metrics_in(rule["expr"]) if name in BY_NAME))
+    assert set(re.findall(r"\$labels\.(\w+)", notes["summary"] + notes["description"])) <= known
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=named)
+def test_the_runbook_has_its_alert_with_all_three_answers(rule: dict[str, Any]) -> None:
+    page, anchor = rule["annotations"]["runbook_url"].split("#")
+    assert ROOT / page == RUNBOOK
+    assert anchor == rule["alert"].lower()
+    chapter = re.search(rf"^### {rule['alert']}\n(.*?)(?=^##|\Z)", RUNBOOK.read_text(), re.MULTILINE | re.DOTALL)
+    assert chapter is not None
+    for answer in ("**Means.**", "**Look.**", "**Do.**"):
+        assert answer in chapter[1]
+
+
+def test_bounds_on_the_page_are_those_of_the_rules() -> None:
+    page = " ".join(RUNBOOK.read_text().split())
+    expressions = {named(rule): rule["expr"] for rule in ALERTS}
+    assert "bench_observer_delay_seconds > 1" in expressions["ObserverBehind"]
+    assert "more than 1 s" in page
+    assert "2 * 2^30" in expressions["DiskNearlyFull"]
+    assert "less than 2 GiB" in page
+    burns = [rule["expr"] for rule in ALERTS if rule["alert"] == "ErrorBudgetBurning"]
+    assert [re.findall(r"rate(\w+) > (\d) \* 0\.01", one) for one in burns] == [
+        [("1m", "6"), ("5m", "6")],
+        [("5m", "2"), ("30m", "2")],
+    ]
+    assert "| fast | 1 m and 5 m | 6 (6 %) |" in page
+    assert "| slow | 5 m and 30 m | 2 (2 %) |" in page
