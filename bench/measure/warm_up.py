@@ -90,7 +90,7 @@ def _judge(series: Values, unit: str) -> tuple[int | None, int, str]:
         return None, 0, f"long enough: the halves of the measure phase differ by no more than chance or 1 % ({judged})"
     if not found.cut:
         return 0, 0, f"long enough ({judged})"
-    if not series[found.cut :].any():
+    if not series[found.cut : found.batches * BATCH].any():
         return found.cut, 0, f"{NOT_STEADY}nothing became final any more from where {judged} would cut"
     early = _difference(series, found.cut // BATCH)
     if not early.matters:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from bench.model.counters import Counters
 from bench.model.phase import Phase
-from bench.model.resources import ResourceSample
-from bench.model.result import Result, Trial
-from bench.telemetry.outline import TrialOutline
+
+if TYPE_CHECKING:  # the command line loads this for every --help
+    from bench.model.counters import Counters
+    from bench.model.resources import ResourceSample
+    from bench.model.result import Result, Trial
+    from bench.telemetry.outline import TrialOutline
 
 
 @dataclass(frozen=True, slots=True)

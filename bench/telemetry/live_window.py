@@ -86,9 +86,10 @@ class Window:
     def per_s(self, count: Callable[[Sample], int], seconds: float = RATE_S) -> float | None:
         """Mean rate of a count."""
         before, last = self.past(seconds), self._samples[-1]
-        if before is None or last.at_ns <= before.at_ns:
+        if before is None:
             return None
-        return round(max(0, count(last) - count(before)) * NS_PER_S / (last.at_ns - before.at_ns), 1)
+        length_ns = last.at_ns - max(before.at_ns, last.start_ns or 0)  # the start is told a moment before it comes
+        return round(max(0, count(last) - count(before)) * NS_PER_S / length_ns, 1) if length_ns > 0 else None
 
     def percentiles(
         self, buckets: Callable[[Sample], Sequence[int]], bounds_ns: Sequence[int], shares: Sequence[float]

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib import resources
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +25,7 @@ from bench.telemetry.address import announced
 from bench.telemetry.exporter import Exporter
 from bench.telemetry.live_data import LiveSeries
 from bench.telemetry.live_feed import LiveFeed
+from bench.telemetry.live_page import page
 from bench.telemetry.watch import Watch
 
 LOOPBACK = "127.0.0.1"
@@ -88,7 +88,7 @@ class LiveServer:
         began = monotonic_ns()
         match path:
             case "/":
-                return _page(), "text/html; charset=utf-8"
+                return page(), "text/html; charset=utf-8"
             case "/metrics":
                 answer = self._exporter.exposition(accept)
             case "/api/live.json":
@@ -127,10 +127,6 @@ def parse_address(text: str) -> tuple[str, int]:
     if not host or port is None or parts.path or parts.username is not None:
         raise ConfigurationError("not an address to listen on", value=text, remedy="HOST:PORT, e.g. 0.0.0.0:9464")
     return host, port
-
-
-def _page() -> bytes:
-    return resources.files("bench.telemetry").joinpath("page.html").read_bytes()
 
 
 Answer = Callable[[str, str], tuple[bytes, str] | None]

@@ -1,4 +1,6 @@
-"""A headless Chromium that opens local files and tells what it saw, what it complained about and what it asked for."""
+"""A headless Chromium that opens files and addresses of this machine and tells what it saw, what it complained about
+and what it asked for.
+"""
 
 from __future__ import annotations
 
@@ -52,12 +54,12 @@ def find_browser() -> str:
     return found
 
 
-def dump_dom(page: Path, profile: Path, *flags: str) -> Visit:
+def dump_dom(page: Path | str, profile: Path, *flags: str) -> Visit:
     """The document after loading, as HTML text."""
     return _run(page, profile, ["--dump-dom", *flags])
 
 
-def screenshot(page: Path, profile: Path, width: int, height: int, *flags: str) -> bytes:
+def screenshot(page: Path | str, profile: Path, width: int, height: int, *flags: str) -> bytes:
     """The page as PNG bytes."""
     target = profile.with_suffix(".png")
     _run(page, profile, [f"--screenshot={target}", f"--window-size={width},{height}", *flags])
@@ -71,19 +73,20 @@ def print_pdf(page: Path, profile: Path) -> bytes:
     return target.read_bytes()
 
 
-def requested_addresses(page: Path, profile: Path) -> list[str]:
+def requested_addresses(page: Path | str, profile: Path, *flags: str) -> list[str]:
     """Addresses that the page asked for while it loaded, from the browser's own network log.
 
     Requests the browser makes for itself carry no origin, and reach nothing: no name resolves but the loopback's.
     """
     log = profile.with_suffix(".netlog.json")
-    _run(page, profile, ["--dump-dom", f"--log-net-log={log}"])
+    _run(page, profile, ["--dump-dom", f"--log-net-log={log}", *flags])
     asked = [event.get("params", {}) for event in json.loads(log.read_text("utf-8"))["events"]]
     own = [params for params in asked if params.get("initiator", _BROWSER_ITSELF) != _BROWSER_ITSELF]
     return [params["url"] for params in own if "url" in params]
 
 
-def _run(page: Path, profile: Path, flags: Sequence[str]) -> Visit:
-    command = [find_browser(), *_QUIET, f"--user-data-dir={profile}", *flags, page.resolve().as_uri()]
+def _run(page: Path | str, profile: Path, flags: Sequence[str]) -> Visit:
+    address = page if isinstance(page, str) else page.resolve().as_uri()
+    command = [find_browser(), *_QUIET, f"--user-data-dir={profile}", *flags, address]
     done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=True)
     return Visit(done.stdout, done.stderr.decode("utf-8", "replace"))

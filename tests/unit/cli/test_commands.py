@@ -59,6 +59,7 @@ def test_these_are_all_commands() -> None:
         "run",
         "sweep",
         "verify",
+        "watch",
         "worker",
     ]
 

@@ -103,7 +103,7 @@ def test_what_cannot_be_run_is_refused_before_anything_starts(flags: Flags, word
 
 
 def invoke(monkeypatch: pytest.MonkeyPatch, outcome: RunOutcome, *arguments: str):
-    monkeypatch.setattr(run_module, "execute", lambda scenario, out, key_file: outcome)
+    monkeypatch.setattr(run_module, "execute", lambda scenario, out, key_file, audience: outcome)
     return CliRunner().invoke(app, ["run", "--ledger", "sqlite", "--workload", "transfer", *arguments])
 
 

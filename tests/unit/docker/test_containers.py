@@ -16,8 +16,10 @@ import typer.main
 import yaml
 
 import bench
+from bench import registry
 from bench.cli.main import app
 from bench.ledgers.anvil import VERSION, AnvilOptions
+from bench.scenario.loader import load_scenario
 
 DOCKER = Path(__file__).resolve().parents[3] / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yml").read_text())
@@ -124,7 +126,10 @@ def test_a_run_uses_options_that_exist_and_serves_what_is_scraped(name: str) -> 
         assert set(re.findall(r"--[a-z-]+", script)) <= known
     else:
         assert words(service["command"])[0] == "run"
-        assert (DOCKER.parent / words(service["command"])[1]).is_file()
+        scenario = load_scenario(DOCKER.parent / words(service["command"])[1])
+        (family,) = service["profiles"]
+        assert family in registry.workload(scenario.workload.name).families
+        assert registry.ledger(words(service["command"])[3]).info.family == family
 
 
 def test_the_node_has_the_flags_of_the_managed_one() -> None:

@@ -134,3 +134,8 @@ def test_mean_in_flight_by_hand():
     ]
     measured = MeasuredRows.of(trial_input(rows, chain(STAMPS)))
     assert mean_in_flight(measured, 2 * S, 6 * S) == 0.75
+
+
+def test_what_was_final_at_time_zero_is_not_in_flight():
+    measured = MeasuredRows.of(trial_input([write(0, committed=0)], chain(STAMPS)))
+    assert mean_in_flight(measured, 0, 4 * S) == 0

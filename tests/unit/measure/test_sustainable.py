@@ -157,7 +157,15 @@ def test_an_empty_measure_phase_fails():
     phases = (PhaseSpan(Phase.MEASURE, 0, 0), PhaseSpan(Phase.DRAIN, 0, S))
     found = judged(trial_input([], chain([]), phases=phases))
     assert (found.passed, found.served_share, found.in_flight_slope_upper_per_s) == (False, 0.0, None)
+    assert (found.in_flight_mean, found.harness_bound) == (0.0, True)
     assert found.reasons[-1] == "the measure phase is empty"
+
+
+def test_the_bound_of_the_slope_follows_the_seed():
+    trial = queued_trial(rate=100, poisson=True, block_s=0.5, blocks=20)
+    made = summarise(trial)
+    bounds = [sustained(trial, made, None, seed).in_flight_slope_upper_per_s for seed in (1, 1, 2)]
+    assert bounds[0] == bounds[1] != bounds[2]
 
 
 def test_nothing_offered_is_no_pass():

@@ -105,6 +105,27 @@ def test_what_could_not_be_tested_is_undecided(resources):
     assert "could not be tested" in reasons[0]
 
 
+def test_a_bound_that_was_full_all_the_time_leaves_the_lag_untested():
+    assert judged(dropped(100, ErrorClass.IN_FLIGHT_BOUND))[:2] == (
+        "undecided",
+        [
+            "nothing was sent in the measure phase, because the in-flight bound was full all the time, so the "
+            "submit-lag bound could not be tested; lower the rate, or see why the ledger takes nothing"
+        ],
+    )
+
+
+def test_statuses_the_ledger_would_not_tell_leave_goodput_a_lower_bound():
+    rows = plain() + [write(2_000, outcome=Outcome.UNRESOLVED, error=ErrorClass.STATUS_UNKNOWN)] * 2
+    assert judged(rows)[:2] == (
+        "undecided",
+        [
+            "the ledger did not tell whether 2 included transactions were valid, so goodput is a lower bound; lower "
+            "the rate, or lengthen the drain"
+        ],
+    )
+
+
 def test_a_broken_rule_outweighs_an_untested_one():
     assert judged(plain() + dropped(1, ErrorClass.BUFFER_EMPTY), resources=[])[0] == "invalid"
 

@@ -86,6 +86,23 @@ def test_a_ledger_that_falls_silent_late_is_not_steady():
     assert checked([10] * 55 + [0] * 45)[1].note.startswith("not steady: goodput had not settled half way")
 
 
+def test_stragglers_after_the_silence_do_not_make_it_a_steady_state():
+    """Three blocks beyond the last whole batch hold something again."""
+    phases, made = checked([10] * 40 + [0] * 60 + [3] * 3, every_ms=97)
+    assert phases == PHASES
+    assert made.note.startswith("not steady: nothing became final any more")
+
+
+def test_the_declared_warm_up_ends_where_it_ends_and_not_at_the_first_block():
+    _, made = checked([10] * 99, start_ms=1_050)
+    assert (made.cut_s, made.applied_s) == (1.0, 1.0)
+
+
+def test_twelve_batches_are_looked_at():
+    assert checked([10] * 60, every_ms=166)[1].note == "long enough (MSER-5 on 12 batches of 5 blocks)"
+    assert checked([10] * 59, every_ms=169)[1].note.startswith("not checked: 11 batches of 5")
+
+
 def test_too_few_blocks_are_said():
     phases, made = checked([10] * 10, every_ms=1_000)
     assert phases == PHASES
@@ -159,6 +176,43 @@ def test_a_stall_after_good_service_is_not_cut_as_warm_up(good_before):
         assert made.note.startswith("not steady: goodput had been good and then broke down")
     else:
         assert made.applied_s == 3.0
+
+
+@pytest.mark.parametrize(
+    ("before", "during", "stall"),
+    [(9, 4, True), (9, 5, False), (8, 0, False), (10, 0, True)],
+)
+def test_good_is_nine_tenths_of_what_follows_and_broken_is_below_half(before, during, stall):
+    """A block each 100 ms: `before` in each of the declared warm-up, `during` for two seconds, then 10."""
+    stamps = range(100, 11_001, 100)
+    rows = table(
+        [
+            write(10, committed=stamp)
+            for stamp in stamps
+            for _ in range(before if stamp <= 1_000 else during if stamp <= 3_000 else 10)
+        ]
+    )
+    _, made = check_warm_up(rows, chain(stamps), PHASES, steady_load=True)
+    assert made.applied_s == (1.0 if stall else 3.0)
+
+
+def test_a_stall_that_ends_where_measuring_would_begin_is_one_too():
+    phases, made = checked([10] * 10 + [0] * 5 + [10] * 85)
+    assert phases == PHASES
+    assert "a stall and not a warm-up" in made.note
+
+
+@pytest.mark.parametrize(
+    ("stamps", "early", "applied_s"),
+    [([5_000], 2, 16.0), ([5_000, 6_000], 6, 16.0), ([], 6, 1.0)],
+)
+def test_a_rhythm_takes_two_blocks(stamps, early, applied_s):
+    """Something becomes final once a second. Two blocks a second apart tell that half a second without is no stall."""
+    seconds = range(1_500, 81_500, 1_000)
+    counts = [early] * 15 + [10] * 65
+    rows = table([write(10, committed=at) for at, n in zip(seconds, counts, strict=True) for _ in range(n)])
+    _, made = check_warm_up(rows, chain(stamps), LONG, steady_load=True)
+    assert made.applied_s == pytest.approx(applied_s)
 
 
 def test_a_stall_inside_the_measure_phase_is_not_cut_either():

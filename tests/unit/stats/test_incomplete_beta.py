@@ -62,3 +62,9 @@ def test_it_is_a_distribution_with_its_mirror(a, b, step):
 def test_outside_its_domain_it_is_refused(a, b, x):
     with pytest.raises(ValueError, match=f"a={a}, b={b}"):
         incomplete_beta(a, b, x)
+
+
+def test_what_does_not_settle_is_no_number(monkeypatch):
+    monkeypatch.setattr("bench.stats.incomplete_beta.MOST_TERMS", 3)
+    with pytest.raises(ArithmeticError, match=r"a=50, b=50, x=0.5 does not settle"):
+        incomplete_beta(50, 50, 0.5)

@@ -145,6 +145,15 @@ def test_what_is_not_fitted_says_why(loads, goodput, note):
     assert (fit.points, fit.lowest, fit.highest) == (len(loads), min(loads, default=None), max(loads, default=None))
 
 
+def test_goodput_that_falls_has_no_slope_to_begin_with():
+    for loads, goodput in (
+        ([248.0, 258.9, 757.6, 772.8, 846.1], [0.7, 0.5, 0.2, 0.2, 0.3]),
+        ([481.8, 603.2, 655.5, 801.1, 813.7], [4.4, 3.4, 3.0, 5.0, 3.1]),
+        ([90, 480, 700, 900], [90, 0, 0, 0]),
+    ):
+        assert fit_usl(loads, goodput).note.startswith("goodput does not rise with load anywhere")
+
+
 def test_four_loads_are_enough():
     assert fit_usl([10, 20, 30, 40], [10, 20, 30, 40]).gamma == pytest.approx(1)
 

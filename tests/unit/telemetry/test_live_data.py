@@ -80,6 +80,12 @@ def test_the_first_second_of_a_trial_has_no_rate() -> None:
     assert point.in_flight == 100
 
 
+def test_rates_count_from_the_start_signal_which_is_told_a_moment_before_it_comes() -> None:
+    told = replace(healthy(0), at_ns=START_NS - NS_PER_S // 2)
+    points = fed([Sample(told.at_ns - NS_PER_S, 1, 5, "setup"), told, healthy(1), healthy(2)]).data(AT_20_S).points
+    assert [point.planned_per_s for point in points] == [None, None, 100, 100]
+
+
 def test_only_the_last_ten_seconds_count_for_percentiles() -> None:
     slow, fast = (counted(LATENCY_BUCKETS_NS, **{name: 1_000}) for name in ("ms_20000", "ms_20"))
     both = tuple(one + other for one, other in zip(slow, fast, strict=True))
