@@ -8,7 +8,6 @@ tools/mutation_survivors.toml, with 2 when the check itself did not come to its 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -23,12 +22,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 COPY = ROOT / "mutants"
 EXPLAINED = Path(__file__).with_name("mutation_survivors.toml")
-MUTMUT = Path(sys.executable).with_name("mutmut")
+MUTMUT = str(Path(sys.executable).with_name("mutmut"))
 NICENESS = 10
 
 TEXT = "text"
-UNNOTICED = ("survived", "no tests")
-COLUMNS = ("killed", "timeout", *UNNOTICED, TEXT)
+UNNOTICED = ("survived", "no tests", "suspicious", "check was interrupted by user")
+COLUMNS = ("killed", "timeout", "survived", "no tests", TEXT)
 _LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
@@ -61,11 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     statuses = _statuses()
     changes = {name: change_of(name, _mutmut("show", name)) for name, kind in statuses.items() if kind in UNNOTICED}
-    return _report(statuses, changes, read_explained(EXPLAINED))
+    return _report(statuses, changes, read_explained(EXPLAINED), partial=bool(asked.names))
 
 
 def _run(names: Sequence[str], children: int) -> bool:
-    if not names:
+    if names:
+        (COPY / "mutmut-stats.json").unlink(missing_ok=True)  # which tests run a function: they may have changed
+    else:
         shutil.rmtree(COPY, ignore_errors=True)  # results of earlier tests would be kept
     command = [MUTMUT, "run", "--max-children", str(children), *names]
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
@@ -96,8 +97,8 @@ def change_of(mutant: str, shown: str) -> Change:
 
 def read_explained(path: Path) -> dict[Change, str]:
     """Survivors that may stay, each with its reason."""
-    groups = tomllib.loads(path.read_text("utf-8"))["explained"]
-    return {Change(*change): group["reason"] for group in groups for change in group["mutants"]}
+    listed = tomllib.loads(path.read_text("utf-8"))["explained"]
+    return {Change(one["function"], one["before"], after): one["reason"] for one in listed for after in one["after"]}
 
 
 def table(statuses: Mapping[str, str], texts: Iterable[str]) -> list[str]:
@@ -114,23 +115,25 @@ def table(statuses: Mapping[str, str], texts: Iterable[str]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
-def _report(statuses: Mapping[str, str], changes: Mapping[str, Change], explained: Mapping[Change, str]) -> int:
+def _report(
+    statuses: Mapping[str, str], changes: Mapping[str, Change], explained: Mapping[Change, str], *, partial: bool
+) -> int:
     texts = [name for name, change in changes.items() if change.only_words]
     _say(*table(statuses, texts), "")
     kept = {name: change for name, change in changes.items() if name not in set(texts)}
     unexplained = {name: change for name, change in kept.items() if change not in explained}
     for name, change in sorted(unexplained.items()):
-        line = json.dumps([change.function, change.before, change.after], ensure_ascii=False)
-        _say(f"{statuses[name]}, not explained: {name}", f"  - {change.before}", f"  + {change.after}", f"  {line},")
+        _say(f"{statuses[name]}, not explained: {name}", f"  - {change.before}", f"  + {change.after}")
     checked = [name for name, status in statuses.items() if status != "not checked"]
-    if len(checked) == len(statuses):
+    whole = len(checked) == len(statuses)
+    if whole:
         for change in sorted(set(explained) - set(kept.values())):
             _say(f"explained, but noticed or no longer made: {change.function}: {change.before} → {change.after}")
     _say(
         f"{len(checked):,} of {len(statuses):,} mutants checked, {len(kept) - len(unexplained):,} survivors explained, "
         f"{len(unexplained):,} not"
     )
-    return 1 if unexplained else 0 if checked else 2
+    return 1 if unexplained else 0 if whole or partial else 2
 
 
 def _say(*lines: str) -> None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.bundle import manifest, naming
+from bench.bundle import manifest, naming, verify_search
 from bench.bundle.reader import Bundle, read_bundle
-from bench.bundle.recount import Figures, flat, recount
+from bench.bundle.recount import Figures, flat, recount, resources
 from bench.bundle.tables import BLOCKS_SCHEMA, RESOURCES_SCHEMA, TRANSACTIONS_SCHEMA
 from bench.model.errors import BenchError
-from bench.model.result import Result, Trial
+from bench.model.result import Interval, Result, Trial
 from bench.stats.interval import median_interval
 
 _TABLES = {
@@ -51,8 +51,8 @@ def verify(directory: Path) -> list[Problem]:
     try:
         bundle = read_bundle(directory)
         problems += [problem for trial in bundle.result.trials for problem in _figures(bundle, trial)]
-        if bundle.result.capacity is None:
-            problems += _summary(bundle.result)
+        problems += [Problem(naming.RESULT, what) for what in _summary(bundle.result)]
+        problems += [Problem(naming.RESULT, what) for what in verify_search.problems(bundle.result)]
     except BenchError as error:
         problems.append(Problem(naming.RESULT, f"figures cannot be checked: {error.what}"))
     return problems
@@ -96,32 +96,60 @@ def _figures(bundle: Bundle, trial: Trial) -> Iterator[Problem]:
     if trial.verdict.status == "invalid":
         recounted.pop("planned")
     for name, value in recounted.items():
-        if not _same(stated.pop(name, None), value):
-            what = f"trial {trial.trial} states {name} = {_stated(trial).get(name)}, but its rows give {value}"
+        found = stated.pop(name, None)
+        if not _same(found, value):
+            what = f"trial {trial.trial} states {name} = {found}, but its rows give {value}"
             yield Problem(naming.RESULT, what)
+    for name, value in stated.items():
+        if name.startswith("resources.") or (name.startswith("operations.") and name.endswith(".planned") and value):
+            yield Problem(naming.RESULT, f"trial {trial.trial} states {name} = {value}, but has no rows of it")
 
 
 def _stated(trial: Trial) -> Figures:
     """The figures that `recount` makes again, under its names."""
-    reads = {name: getattr(trial.reads, name) for name in ("issued", "answered", "failed", "dropped")}
+    sent = trial.latency_from_send_ms
     return {
         **trial.counts.model_dump(),
-        **flat("reads", reads),
+        **flat("reads", trial.reads.model_dump()),
         **flat("rates", trial.rates.model_dump()),
-        **flat("latency_ms.commit", trial.latency_ms.commit.model_dump()),
-        **flat("latency_ms.finality", trial.latency_ms.finality.model_dump()),
+        **flat("latency_ms", trial.latency_ms.model_dump()),
+        **flat("operations", {name: part.model_dump() for name, part in trial.operations.items()}),
+        **({} if sent is None else flat("latency_from_send_ms", sent.model_dump())),
+        **flat("blocks", trial.blocks.model_dump(exclude={"receipts_settled"})),
+        **resources(trial.resources),
     }
 
 
-def _summary(result: Result) -> Iterator[Problem]:
-    """The two rates that stand over the trials, where the trials are repeats of one load."""
+def _summary(result: Result) -> Iterator[str]:
+    """What stands over the trials: the verdict, and the median of each rate and latency with its interval."""
+    trials, stated = verify_search.summarised(result), result.summary
     for name in ("goodput_per_s", "offered_per_s"):
-        made = median_interval([getattr(trial.rates, name) for trial in result.trials])
-        for part, value in made.model_dump().items():
-            found = getattr(getattr(result.summary, name), part)
-            if not _same(found, value):
-                what = f"the summary states {name}.{part} = {found}, but the trials give {value}"
-                yield Problem(naming.RESULT, what)
+        made = _interval([getattr(trial.rates, name) for trial in trials])
+        yield from _interval_differs(name, getattr(stated, name), made)
+    for latency, quantities in stated.latency_ms.items():
+        for quantity, interval in quantities.items():
+            made = _interval([getattr(getattr(trial.latency_ms, latency), quantity) for trial in trials])
+            yield from _interval_differs(f"latency_ms.{latency}.{quantity}", interval, made)
+    statuses = {trial.verdict.status for trial in trials} or {"invalid"}
+    status = next(one for one in ("invalid", "undecided", "valid") if one in statuses)
+    if stated.verdict.status != status:
+        yield f"the summary states verdict.status = {stated.verdict.status}, but the trials give {status}"
+    reasons = [f"trial {trial.trial}: {reason}" for trial in trials for reason in trial.verdict.reasons]
+    if trials and stated.verdict.reasons != reasons:
+        yield "the summary states verdict.reasons that are not those of the trials"
+
+
+def _interval(values: Sequence[float | None]) -> Interval:
+    """Over trials; without a value where one of them has none."""
+    known = [value for value in values if value is not None]
+    return median_interval(known) if len(known) == len(values) else Interval(median=None, trials=len(values))
+
+
+def _interval_differs(name: str, stated: Interval, made: Interval) -> Iterator[str]:
+    for part, value in made.model_dump().items():
+        found = getattr(stated, part)
+        if not _same(found, value):
+            yield f"the summary states {name}.{part} = {found}, but the trials give {value}"
 
 
 def _same(stated: object, made: object) -> bool:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.gate import environment_here, whole_bundle
 from bench.cli.live import watchers
 from bench.cli.output import note, print_json, say
 from bench.cli.progress import shown_progress
 from bench.cli.run import RESULTS, Flags, chosen_scenario, read_result
+from bench.model.errors import NotComparableError
 
 if TYPE_CHECKING:
     from bench.model.result import Capacity, Result
@@ -150,6 +152,30 @@ def sentence(ledger: str, found: Capacity) -> str:
     )
 
 
+def tried_in_full(found: Capacity) -> str:
+    """How many rates had the chance to be the low end, which the confidence allows for."""
+    from bench.model.result import full_length_rates
+
+    rates = full_length_rates(found.attempts)
+    if rates == 1:
+        return "1 rate was tried at full length"
+    return f"{rates} rates were tried at full length, which is allowed for"
+
+
+def refuse_resume(scenario: Scenario, path: Path, out: Path) -> None:
+    """IntegrityError when the bundle to resume is not whole, NotComparableError when it is of other hardware."""
+    from bench.report.judgement import hardware, hardware_differences
+
+    earlier = whole_bundle(path)
+    differences = hardware_differences(hardware(earlier.environment), hardware(environment_here(scenario, out)))
+    if differences:
+        raise NotComparableError(
+            "the search to resume was made on other hardware: " + "; ".join(differences),
+            value=str(path),
+            remedy="resume it on the machine it was made on, or begin a new search here",
+        )
+
+
 def _execute(
     scenario: Scenario, out: Path, key_file: Path | None, resume: Path | None, audience: Sequence[TrialWatcher]
 ) -> RunOutcome:
@@ -157,6 +183,8 @@ def _execute(
     from bench.run.capacity import find_capacity
     from bench.run.execution import RunOptions
 
+    if resume is not None:
+        refuse_resume(scenario, resume, out)
     options = RunOptions(out, ["bench.py", *sys.argv[1:]], _write_report, key_file, ceilings_in_use(), audience)
     with shown_progress() as listener:
         return find_capacity(scenario, options, listener, resume)
@@ -178,7 +206,8 @@ def _show(bundle: Path, result: Result) -> None:
     if found.pass_probability_low is not None:
         say(
             f"  at the low end {found.confirmed_passes} of {found.confirmed_trials} full-length trials passed, so the "
-            f"next one passes with a chance of at least {found.pass_probability_low:.2f} (95 % confidence)"
+            f"next one passes with a chance of at least {found.pass_probability_low:.2f} (95 % confidence; "
+            f"{tried_in_full(found)})"
         )
     for percent, latency in found.latency_at.items():
         known = ", ".join(f"{name} {value:,.0f} ms" for name, value in latency.items() if value is not None)

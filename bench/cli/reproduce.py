@@ -54,8 +54,8 @@ def reproduce(
         int | None, typer.Option("--trials", metavar="N", help="Repeats. Default: as the bundle's scenario says.")
     ] = None,
     tolerance: Annotated[
-        str, typer.Option("--tolerance", metavar="SHARE", help="Differences within this share agree in any case.")
-    ] = "0%",
+        str, typer.Option("--tolerance", metavar="SHARE", help="How far a figure may be off and still agree.")
+    ] = "5%",
     key_file: Annotated[
         Path | None,
         typer.Option("--key-file", metavar="FILE", help="Key of a funded account, if the run was on an endpoint."),
@@ -65,7 +65,8 @@ def reproduce(
 ) -> None:
     """Run a bundle's scenario again, and say whether the results agree.
 
-    Ends with 0 when they do, 4 when they differ, 8 when that cannot be told, 7 when the machine is another one.
+    A figure agrees when the whole interval of its difference lies within the tolerance. Ends with 0 when all do, 4 when
+    one differs, 8 when that cannot be told, 7 when the machine is another one.
     """
     from bench.bundle.environment_difference import difference
 

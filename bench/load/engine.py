@@ -19,6 +19,7 @@ from bench.adapters.protocol import Adapter, Sequenced
 from bench.load.accounts import Accounts
 from bench.load.links import EncoderLink
 from bench.load.messages import FILLER_INDEX, TrialSpec
+from bench.load.pulse import Pulse
 from bench.load.recorder import Pending, Recorder
 from bench.model.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from bench.model.errors import LedgerError
@@ -49,6 +50,7 @@ class Engine:
         self._adapter = adapter
         self._bound = max(1, spec.in_flight // spec.workers)
         self._late_ns = spec.duration_ns + GRACE_NS
+        self._pulse = Pulse(recorder.tally.counters)
         self._buffer: deque[Pending] = deque()
         self._again: deque[Pending] = deque()
         self._leading = BoundedSemaphore(1)
@@ -88,6 +90,7 @@ class Engine:
     def begin(self, start_ns: int) -> None:
         """The start signal: intended times count from this monotonic time."""
         self.start_ns = start_ns
+        self._pulse.start(self.now)
         self._started.set()
         if self._accounts is not None and isinstance(self._adapter, Sequenced):
             self._watching = gevent.spawn(
@@ -147,10 +150,14 @@ class Engine:
 
     def _drop_what_found_no_lane(self) -> None:
         """Every lane was waiting for the ledger's answer: what fell due meanwhile was not sent for the ledger's sake,
-        as if the in-flight bound had been met.
+        as if the in-flight bound had been met. What is late because this loop stood still is sent late instead.
         """
         self._saturated = False
-        late = self.now() - max(self._spec.linger_ns, NS_PER_MS)
+        now = self.now()
+        self._pulse.felt(now)
+        late = now - max(self._spec.linger_ns, NS_PER_MS)
+        if now < self._pulse.made_up_ns:
+            late = min(late, self._pulse.stalled_ns)
         while self._buffer and self._buffer[0].due < late:
             pending = self._buffer[0]
             self._pop()
@@ -161,6 +168,7 @@ class Engine:
         batch: list[Pending] = []
         limit = self._spec.batch
         flush_ns = 0
+        pulse = self._pulse
         while not self.stopped:
             pending = self._again[0] if self._again else self._buffer[0] if self._buffer else None
             if pending is None:
@@ -173,6 +181,12 @@ class Engine:
                 if batch and pending.due > flush_ns:
                     break
                 gevent.sleep((pending.due - now) / NS_PER_S)
+                continue
+            pulse.felt(now)
+            if now < pulse.made_up_ns and self._may_wait(pending):
+                if batch:
+                    break
+                gevent.sleep(POLL_S)
                 continue
             self._pop()
             if not self._admit(pending, now):
@@ -231,6 +245,11 @@ class Engine:
             else:
                 self._unanswered(pending, reply)
 
+    def _may_wait(self, pending: Pending) -> bool:
+        """Whether a full in-flight bound may be our own doing: then what fell due since the stall is sent late."""
+        write = pending.kind != _READ and pending.index != FILLER_INDEX
+        return write and pending.due >= self._pulse.stalled_ns and len(self.recorder.open) >= self._bound
+
     # --- off the hot path
 
     def _exhausted(self) -> bool:
@@ -245,7 +264,8 @@ class Engine:
 
     def _cause_of_lateness(self) -> ErrorClass:
         every_lane_waits = self._idle == 0 and self.lanes >= self._spec.max_lanes
-        return ErrorClass.IN_FLIGHT_BOUND if every_lane_waits else ErrorClass.BUFFER_EMPTY
+        ours = self.now() < self._pulse.made_up_ns
+        return ErrorClass.IN_FLIGHT_BOUND if every_lane_waits and not ours else ErrorClass.BUFFER_EMPTY
 
     def _read_answered(self, pending: Pending, reply: Reply, now: int) -> None:
         match reply:
@@ -346,6 +366,7 @@ class Engine:
         """End at once: lanes leave after their present answer and nothing further is taken."""
         self.stopped = True
         self._started.set()
+        self._pulse.stop()
         if self._watching is not None:
             self._watching.kill(block=False)
 

@@ -152,6 +152,7 @@ class Master:
         host = msg.data["host"]
         self._write(f"blocks-{host}.bin", msg.data["blocks"])
         self._write(f"statuses-{host}.bin", msg.data["statuses"])
+        self._write(f"pauses-{host}.bin", msg.data["pauses"])
         orphans = b"".join(ordinal.to_bytes(4, "little") for ordinal in msg.data["orphans"])
         self._write(f"orphans-{host}.bin", orphans)
 

@@ -26,7 +26,7 @@ class Say(StrEnum):
     STARTED = "bench.started"  # {start_ns, host}
     SNAPSHOT = "bench.snapshot"  # bench.model.counters.Counters, cumulative
     ROWS = "bench.rows"  # {rows: bytes}
-    BLOCKS = "bench.blocks"  # {host, blocks: bytes, statuses: bytes}; from the observer's owner only
+    BLOCKS = "bench.blocks"  # {host, blocks, statuses, pauses: bytes, orphans}; from the observer's owner only
     DRAINED = "bench.drained"  # {open}: nothing in flight any more, or the deadline passed
     SETTLED = "bench.settled"  # {unsettled}: execution status of every seen block is known, or not to be had
     FINISH = "bench.finish"  # {cause}: close what is open as unresolved, send the last rows

@@ -5,7 +5,8 @@ start signal: the first worker that asks for a start fixes it, and all workers o
 
 Wire over a Unix socket, one msgpack frame each. Observer → worker: ["ready"], ["start", start_ns], ["block", ordinal,
 height, observed_ns, ids, id_width, error_classes|None, gas_used, size], ["settled", ordinal, error_classes],
-["orphaned", ordinal], ["failed", what, remedy, code]. Worker → observer: ["start", delay_ns].
+["orphaned", ordinal], ["failed", what, remedy, code], ["paused", from_ns, until_ns]. Worker →
+observer: ["start", delay_ns].
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import queue
 import socket
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -26,10 +28,14 @@ from bench.adapters.protocol import Adapter
 from bench.load.lifeline import die_with_parent, ignore_interrupts
 from bench.load.messages import TrialSpec
 from bench.load.stream import Stream
-from bench.model.clock import monotonic_ns
+from bench.model.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from bench.model.errors import BenchError, ExitCode
 from bench.model.transaction import Block, CommitEvent, Orphaned, Settled
 from bench.model.wire import WireError
+
+BEAT_NS = 10 * NS_PER_MS
+PAUSE_NS = 20 * NS_PER_MS
+"""Shorter pauses are nobody's concern."""
 
 
 class Broadcast:
@@ -127,6 +133,18 @@ def follow(adapter: Adapter, broadcast: Broadcast) -> None:
         broadcast.say(["failed", "the adapter stopped following blocks", "", int(ExitCode.INTERNAL)], keep=True)
 
 
+def feel(broadcast: Broadcast) -> None:
+    """Time short sleeps for ever: while this thread could not run, be it stopped or without the interpreter's lock, no
+    block could be stamped either.
+    """
+    woken = monotonic_ns()
+    while True:
+        time.sleep(BEAT_NS / NS_PER_S)
+        due, woken = woken + BEAT_NS, monotonic_ns()
+        if woken - due > PAUSE_NS:
+            broadcast.say(["paused", due, woken])
+
+
 def main() -> None:
     """Process entry: spec and socket path on standard input; ends when killed or when standard input's owner dies."""
     die_with_parent()
@@ -143,6 +161,7 @@ def main() -> None:
     adapter = registry.adapter(spec.adapter)
     adapter.open(spec.endpoint(), spec.prepared())
     threading.Thread(target=follow, args=(adapter, broadcast), daemon=True).start()
+    threading.Thread(target=feel, args=(broadcast,), daemon=True).start()
     while True:
         connection, _ = listener.accept()
         broadcast.attach(connection)

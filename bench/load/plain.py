@@ -27,7 +27,6 @@ from bench.model.errors import BenchError, ConfigurationError
 from bench.model.transaction import ErrorClass
 from bench.model.workload import Workload
 from bench.scenario.arrival_schema import ConstantArrival
-from bench.telemetry.server import LOOPBACK
 
 HORIZON_S = 24 * 3600
 KEY_VARIABLE = "BENCH_FUNDING_KEY"
@@ -45,7 +44,7 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument("--seed", type=int, default=1, help="source of every random draw")
     parser.add_argument(
         "--metrics-listen",
-        default=f"{LOOPBACK}:0",
+        default="127.0.0.1:0",
         env_var="BENCH_METRICS_LISTEN",
         include_in_web_ui=False,
         help="HOST:PORT of live figures; whoever can reach it can read them",

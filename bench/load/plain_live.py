@@ -9,17 +9,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.load.messages import TrialSpec
-from bench.measure.inputs import Limits
 from bench.model.clock import clock_domain, monotonic_ns, utc_now
 from bench.model.counters import Counters
 from bench.model.version import __version__
 from bench.model.workload import Workload
-from bench.scenario.arrival import Constant
-from bench.telemetry.outline import TrialOutline
-from bench.telemetry.server import LiveServer, parse_address, serving
+
+if TYPE_CHECKING:
+    from bench.telemetry.server import LiveServer
 
 LINGER_S = 3.0
 
@@ -28,7 +27,7 @@ class PlainLive:
     """Told what happens, in Locust's main greenlet or its listeners."""
 
     def __init__(self, address: str) -> None:
-        self._address = parse_address(address)
+        self._address = address
         self._stack = ExitStack()
         self._server: LiveServer | None = None
         self._started_at = utc_now()
@@ -39,8 +38,13 @@ class PlainLive:
 
     def test_began(self, workload: Workload, spec: TrialSpec, ledger: str, rate: float) -> None:
         """A test is prepared and about to start; the first one opens the server and says where it is."""
+        from bench.measure.inputs import Limits  # here, because Locust's run time begins with the imports of a workload
+        from bench.scenario.arrival import Constant
+        from bench.telemetry.outline import TrialOutline
+        from bench.telemetry.server import parse_address, serving
+
         if self._server is None:
-            self._server = self._stack.enter_context(serving(*self._address))
+            self._server = self._stack.enter_context(serving(*parse_address(self._address)))
             sys.stderr.write(f"live: {self._server.url} (Prometheus scrapes {self._server.url}metrics)\n")
         self._trial += 1
         self._workers, self._loaded = spec.workers, False

@@ -1,4 +1,6 @@
-"""What one host's observer saw, on its way to the spool: block records and execution status; and live counts of it."""
+"""What one host's observer saw, on its way to the spool: block records, execution status and when it did not look; and
+live counts of it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from bench.model.buckets import LATENCY_BUCKETS_NS
 from bench.model.counters import BlockCounters
 
 _BLOCK = struct.Struct("<iqqiiqqB")  # bench.model.record.BLOCK; `own` and `orphaned` are filled in when rows are joined
+PAUSE = struct.Struct("<qq")  # from when to when the observer stood still, in ns since the start signal
 STATUS_HEAD = struct.Struct("<ii")  # ordinal, count; then one ErrorClass byte per transaction
 
 
@@ -20,6 +23,7 @@ class BlockLog:
     def __init__(self) -> None:
         self._blocks = bytearray()
         self._statuses = bytearray()
+        self._pauses = bytearray()
         self._orphans: deque[int] = deque()
         self._counters = BlockCounters()
         self._intervals = Histogram(LATENCY_BUCKETS_NS)
@@ -47,13 +51,23 @@ class BlockLog:
         self._orphans.append(ordinal)
         self._counters.orphaned += 1
 
+    def paused(self, from_ns: int, until_ns: int) -> None:
+        """The observer stood still; what it stamped just afterwards may have happened before."""
+        self._pauses += PAUSE.pack(from_ns, until_ns)
+
     def take(self) -> dict[str, Any]:
         """What came since the last call; empty when nothing did."""
-        if not (self._blocks or self._statuses or self._orphans):
+        if not (self._blocks or self._statuses or self._orphans or self._pauses):
             return {}
-        taken = {"blocks": bytes(self._blocks), "statuses": bytes(self._statuses), "orphans": list(self._orphans)}
+        taken = {
+            "blocks": bytes(self._blocks),
+            "statuses": bytes(self._statuses),
+            "pauses": bytes(self._pauses),
+            "orphans": list(self._orphans),
+        }
         self._blocks.clear()
         self._statuses.clear()
+        self._pauses.clear()
         self._orphans.clear()
         return taken
 

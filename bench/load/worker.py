@@ -44,8 +44,6 @@ from bench.model.version import __version__
 
 SNAPSHOT_S = 1.0
 SETTLE_S = 180.0
-FEEL_S = 0.05
-"""How often a pause is timed, to see by how much the event loop is late."""
 FILL_DEADLINE_S = 60.0
 CONNECT_TRIES = 12  # of 5 s each
 COLLECT_NS = 60 * NS_PER_S
@@ -81,7 +79,6 @@ class Trial:
         self.engine.attach(self.encoder)
         self._observer = ObserverLink(self._socket_path, self._on_frame)
         self._ticking: gevent.Greenlet | None = None
-        self._feeling: gevent.Greenlet | None = None
         self._heard_ns = monotonic_ns()
 
     def _start_observer(self, path: Path) -> Any:
@@ -121,7 +118,6 @@ class Trial:
     def run(self) -> None:
         """Ship snapshots and rows; say when everything is drained."""
         self._ticking = gevent.spawn(self._tick)
-        self._feeling = gevent.spawn(self._feel)
         end_ns = self.spec.duration_ns
         while self.engine.now() < end_ns and not self.engine.stopped:
             gevent.sleep(min(0.1, max(0.001, (end_ns - self.engine.now()) / NS_PER_S)))
@@ -142,9 +138,8 @@ class Trial:
         self.engine.discard_rest(cause)
         self.recorder.close_open()
         self.recorder.tally.give_up_statuses()
-        for greenlet in (self._ticking, self._feeling):
-            if greenlet is not None:
-                greenlet.kill()
+        if self._ticking is not None:
+            self._ticking.kill()
         self._ship(final=True)
         self._say(Say.FINISHED, {})
         self.close()
@@ -164,6 +159,10 @@ class Trial:
         engine = self.engine
         if not engine.start_ns and frame[0] in _OF_BLOCKS:
             self._early.append(frame)  # its time since the start signal is not known yet
+            return
+        if frame[0] == "paused":
+            if self._blocks is not None and engine.start_ns:
+                self._blocks.paused(frame[1] - engine.start_ns, frame[2] - engine.start_ns)
             return
         self._heard_ns = monotonic_ns()
         match frame[0]:
@@ -207,14 +206,6 @@ class Trial:
             if monotonic_ns() > collect_at:
                 gc.collect(1)  # cycles of exceptions; the automatic collector is off for the sake of submit lag
                 collect_at += COLLECT_NS
-
-    def _feel(self) -> None:
-        """Time short pauses: what they overrun by is how long anything in this process may have had to wait."""
-        counters = self.recorder.tally.counters
-        while True:
-            began = monotonic_ns()
-            gevent.sleep(FEEL_S)
-            counters.loop_lag_ns = max(counters.loop_lag_ns, monotonic_ns() - began - int(FEEL_S * NS_PER_S))
 
     def _handed(self, frame: list[Any]) -> None:
         counters = self.recorder.tally.counters

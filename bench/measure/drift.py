@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.measure.latencies import MeasuredRows
+from bench.measure.losses import Losses
 from bench.measure.series import Bins, Ns, Values, backlog, goodput, quickest_ns
 from bench.model.clock import NS_PER_S
 from bench.model.phase import Outcome
@@ -17,6 +18,8 @@ TOLERATED_SHARE = 0.01
 """Of the offered load: a backlog that rises more slowly is none in a trial of any length people wait for."""
 RISING = "backlog grows:"
 """How the note begins when the ledger did not keep up for certain, and by more than may be neglected."""
+TURNED_AWAY = "did not keep up:"
+"""How it begins when nothing need have piled up, because what was too much was refused or never sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,17 @@ def drift(course: Course, offered_per_s: float) -> Drift:
 
 
 def _note(course: Course, slope: float | None, offered_per_s: float) -> str:
+    losses = Losses.of(course.measured)
+    if losses.turned_away_too_many():
+        return (
+            f"{TURNED_AWAY} {100 * losses.turned_away / losses.offered:.1f} % refused or not sent because too much was "
+            f"waiting ({losses.turned_away:,} of {losses.offered:,} writes). Those need not pile up, and have no "
+            "latency: the latencies are of the rest"
+        )
+    return _note_on_slope(course, slope, offered_per_s)
+
+
+def _note_on_slope(course: Course, slope: float | None, offered_per_s: float) -> str:
     if slope is None or course.upper_per_s is None:
         points = len(course.backlog)
         return f"not tested: {points} points ({course.bins.unit}), at least {FEWEST_POINTS} are needed"

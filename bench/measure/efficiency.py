@@ -24,7 +24,8 @@ def efficiency(trial: TrialInput) -> list[Efficiency]:
 
     CPU and storage traffic are of the measure phase, divided by the transactions that became final in it; gas and bytes
     of blocks are of its blocks, divided by the final transactions in those; growth on disk and bytes sent are of the
-    whole trial, divided by all its final transactions.
+    whole trial, divided by all its final transactions. Reads are not divided by, so what they took is in the figures:
+    `reads_share_it` says so.
     """
     final = trial.rows["outcome"] == Outcome.FINALIZED
     measure = plain_window(trial.measure.start_ns, trial.measure.end_ns)
@@ -56,6 +57,19 @@ def efficiency(trial: TrialInput) -> list[Efficiency]:
             sent_bytes_per_tx=_per(trial.sent_bytes, in_trial),
         ),
     ]
+
+
+def reads_share_it(trial: TrialInput) -> str:
+    """That what reads took is in the cost of a valid transaction; empty where none was sent in the measure phase."""
+    rows, measure = trial.rows, plain_window(trial.measure.start_ns, trial.measure.end_ns)
+    reads = measure.count(rows["submitted_ns"][rows["kind"] != 0])
+    if not reads:
+        return ""
+    valid = measure.count(rows["finalized_ns"][rows["outcome"] == Outcome.FINALIZED])
+    return (
+        f"{reads:,} reads share the cost of {valid:,} valid transactions: processor time, storage traffic and bytes "
+        "sent per valid transaction include what the reads took, so compare them only at the same mix of operations"
+    )
 
 
 def _ours(trial: TrialInput, used: Sequence[ProcessResources]) -> list[ProcessResources]:

@@ -26,12 +26,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Incidents:
-    """What went wrong while the trial ran, as short sentences; empty means it did not."""
+    """What went wrong while the trial ran, as short sentences; empty means it did not. `observer_pause_ns` is the
+    longest time that an observer stood still while blocks of the measure phase's load could come.
+    """
 
     harness_failure: str = ""
     ledger_failure: str = ""
     partial: bool = False
     truncated_bytes: int = 0
+    observer_pause_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ rows, from the time of sending, which is what a generator that forgets its own l
 Which rows a latency is about, and which of them are censored (not seen by the end of the drain): submit lag has all
 that was sent, reads too, because the lag is the generator's own; accept has accepted writes, censored where no answer
 came; commit has valid writes, censored where unresolved; finality has final writes, censored where unresolved or
-committed but not yet final. Rejected and failed writes have none: a fast refusal is not a fast ledger.
+committed but not yet final; reads has answered reads, censored where no answer came in time. Rejected and failed
+writes have none, nor have refused reads: a fast refusal is not a fast ledger.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from bench.measure.inputs import TrialInput
 from bench.model.phase import Outcome
 from bench.model.result import Latencies, Percentiles, SendLatencies
+from bench.model.transaction import ErrorClass
 from bench.stats.percentiles import percentiles
 
 Mask = NDArray[np.bool_]
@@ -75,10 +77,15 @@ class MeasuredRows:
         return self.percentiles("finalized_ns", own & (outcome == Outcome.FINALIZED), own & unseen, since)
 
     def reads(self, operation: int | None = None) -> Percentiles:
-        """Time to the answer of reads; a read that failed has none and is counted."""
-        answered = self.trial.rows["outcome"] == Outcome.ANSWERED
-        own = answered if operation is None else answered & (self.trial.rows["operation"] == operation)
-        return self.percentiles("accepted_ns", own)
+        """Time to the answer of reads. One that was given up is censored. When that was is not in its row: what is
+        known of its wait is the time until it was sent.
+        """
+        rows = self.trial.rows
+        own = self.inside if operation is None else self.inside & (rows["operation"] == operation)
+        answered = own & (rows["outcome"] == Outcome.ANSWERED)
+        lost = own & (rows["outcome"] == Outcome.READ_FAILED) & (rows["error_class"] == ErrorClass.READ_TIMEOUT)
+        waited = rows["submitted_ns"][lost] - self.intended[lost]
+        return percentiles(rows["accepted_ns"][answered] - self.intended[answered], np.maximum(waited, 0))
 
     def _of(self, operation: int | None) -> Mask:
         return self.write if operation is None else self.write & (self.trial.rows["operation"] == operation)

@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.measure.counts import Completeness, completeness, count_reads, count_writes
 from bench.measure.drift import RISING, Course, drift
-from bench.measure.efficiency import efficiency
+from bench.measure.efficiency import efficiency, reads_share_it
 from bench.measure.errors import errors
 from bench.measure.inputs import TrialInput
 from bench.measure.latencies import MeasuredRows, latencies, latencies_from_send
@@ -58,7 +58,7 @@ def summarise(trial: TrialInput) -> Trial:
         fresh_ledger=trial.fresh_ledger,
         seed=trial.seed,
         notes=[
-            *(note for note in (rate_note, _carried_over(rate)) if note),
+            *(note for note in (rate_note, _carried_over(rate), reads_share_it(trial)) if note),
             *_about_warm_up(trial, latency.finality),
             *_about_drift(course),
             *_about_hosts(trial),

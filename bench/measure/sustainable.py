@@ -1,8 +1,9 @@
 """Whether one trial shows that the ledger can bear its load for good. The judgement behind a highest sustainable load.
 
-Four things must hold: (goodput + expected refusals) / offered ≥ 99 %; the upper 95 % bound of the slope of the backlog
-is within 1 % of the offered load, which shows that it is small, where "not significantly rising" would pass whatever is
-noisy; p99 finality is within the service level; and the verdict on the trial is valid.
+Five things must hold: (goodput + expected refusals) / offered ≥ 99 %; of the writes due in the measure phase, at most
+1 % never became final, which is how a ledger is found that died just before the end of the phase; the upper 95 % bound
+of the slope of the backlog is within 1 % of the offered load, which shows that it is small, where "not significantly
+rising" would pass whatever is noisy; p99 finality is within the service level; and the verdict on the trial is valid.
 
 A share of 99 % cannot be told in 20 blocks unless both sides of it are counted alike. Goodput runs from one block to
 another (`bench.stats.window`). What it can hold at most is what was intended in that window *one shortest finality
@@ -24,6 +25,7 @@ import numpy as np
 from bench.measure.drift import TOLERATED_SHARE, Course, mean_in_flight
 from bench.measure.inputs import TrialInput
 from bench.measure.latencies import MeasuredRows
+from bench.measure.losses import TOLERATED_LOSS, Losses
 from bench.measure.rates import goodput_window
 from bench.measure.verdict import blames_harness
 from bench.model.clock import NS_PER_MS
@@ -39,7 +41,8 @@ SERVED_SHARE = 0.99
 @dataclass(frozen=True, slots=True)
 class Sustained:
     """`reasons` say what failed; empty when `passed`. `harness_bound`: the trial is invalid through no fault of the
-    ledger, so that nothing was learnt about it. The slope and the mean are transactions (per second) in flight.
+    ledger, or a rule could not be tested, so that nothing was learnt about it. The slope and the mean are transactions
+    (per second) in flight.
     """
 
     served_share: float
@@ -55,7 +58,7 @@ def sustained(trial: TrialInput, made: Trial, slo_finality_p99_ns: int | None, s
     measured = MeasuredRows.of(trial)
     if trial.measure.end_ns <= trial.measure.start_ns:
         reasons = [*_verdict(made), "the measure phase is empty"]
-        return Sustained(0.0, None, 0.0, passed=False, harness_bound=blames_harness(made.verdict), reasons=reasons)
+        return Sustained(0.0, None, 0.0, passed=False, harness_bound=_taught_nothing(made), reasons=reasons)
     window = goodput_window(trial)
     course = Course.of(measured, seed)
     offered = _shifted(window, course.lag_ns).count(measured.intended[measured.write])
@@ -64,6 +67,7 @@ def sustained(trial: TrialInput, made: Trial, slo_finality_p99_ns: int | None, s
     reasons = [
         *_verdict(made),
         *_share(served, offered, window),
+        *_unfinished(Losses.of(measured)),
         *_backlog(course, offered / window.seconds),
         *_finality(made.latency_ms.finality, slo_finality_p99_ns),
     ]
@@ -72,13 +76,19 @@ def sustained(trial: TrialInput, made: Trial, slo_finality_p99_ns: int | None, s
         in_flight_slope_upper_per_s=course.upper_per_s,
         in_flight_mean=mean_in_flight(measured, window.start_ns, window.end_ns),
         passed=not reasons,
-        harness_bound=blames_harness(made.verdict),
+        harness_bound=_taught_nothing(made),
         reasons=reasons,
     )
 
 
 def _shifted(window: Window, lag_ns: int) -> Window:
     return replace(window, start_ns=window.start_ns - lag_ns, end_ns=window.end_ns - lag_ns)
+
+
+def _taught_nothing(made: Trial) -> bool:
+    """Whether the trial must be repeated. One in which the ledger let nothing be sent is undecided, and says enough."""
+    untested = made.verdict.status == "undecided" and made.latency_ms.submit_lag.count > 0
+    return untested or blames_harness(made.verdict)
 
 
 def _verdict(made: Trial) -> list[str]:
@@ -96,6 +106,15 @@ def _share(served: int, offered: int, window: Window) -> list[str]:
     return [
         f"{served / offered:.2%} of what was offered came through ({served:,} of {offered:,}, {window.blocks} blocks), "
         f"at least {SERVED_SHARE:.0%} is needed"
+    ]
+
+
+def _unfinished(losses: Losses) -> list[str]:
+    if not losses.unfinished_too_many():
+        return []
+    return [
+        f"{losses.unfinished / losses.offered:.2%} of the writes due in the measure phase never became final "
+        f"({losses.unfinished:,} of {losses.offered:,}), at most {TOLERATED_LOSS:.0%} is allowed"
     ]
 
 

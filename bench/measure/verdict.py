@@ -26,6 +26,10 @@ INTERRUPTED = "the trial was interrupted"
 UNCALIBRATED = (
     "not held against a calibration of the harness: only submit lag, CPU and drops say that it was not the bottleneck"
 )
+OBSERVER_PAUSE_NS = 250 * NS_PER_MS
+"""What happens while the observer stands still is stamped at the end of it: so late may a block's stamp be. A busy
+small machine delays a process by some tens of ms.
+"""
 STAMPING_PROCESSES = ("worker", "observer")
 """Processes whose names begin so take time stamps; when one of them is busy, its stamps are late."""
 
@@ -39,6 +43,7 @@ class Evidence:
     planned: int
     sent: int
     bound_drops: int
+    rejected: int
     harness_drops: int
     submit_lag_p99_ns: int | None
     unknown_statuses: int
@@ -67,6 +72,7 @@ class Evidence:
             planned=int(np.count_nonzero(inside)),
             sent=len(lags),
             bound_drops=int(np.count_nonzero(inside & dropped & (rows["error_class"] == ErrorClass.IN_FLIGHT_BOUND))),
+            rejected=int(np.count_nonzero(inside & (rows["outcome"] == Outcome.REJECTED))),
             harness_drops=int(np.count_nonzero(dropped & np.isin(rows["error_class"], causes))),
             submit_lag_p99_ns=nearest_rank(lags, SHARES["p99"]) if len(lags) else None,
             unknown_statuses=int(np.count_nonzero(rows["error_class"] == ErrorClass.STATUS_UNKNOWN)),
@@ -87,7 +93,7 @@ class Judgement:
 
 def judge(evidence: Evidence) -> Judgement:
     """Invalid when a rule is broken; undecided when none is, but one could not be tested; else valid."""
-    load = [*_load(evidence), *_cpu(evidence), *_headroom(evidence)]
+    load = [*_load(evidence), *_cpu(evidence), *_pause(evidence.incidents), *_headroom(evidence)]
     broken = [*_incidents(evidence.incidents), *_record(evidence), *load]
     if broken:
         return Judgement(Verdict(status="invalid", reasons=broken), _notes(evidence))
@@ -171,6 +177,16 @@ def _cpu(evidence: Evidence) -> list[str]:
     ]
 
 
+def _pause(incidents: Incidents) -> list[str]:
+    if incidents.observer_pause_ns <= OBSERVER_PAUSE_NS:
+        return []
+    return [
+        f"{HARNESS_BOUND}the observer stood still for {incidents.observer_pause_ns / NS_PER_MS:,.0f} ms and may have "
+        f"stamped blocks late by as much, at most {OBSERVER_PAUSE_NS / NS_PER_MS:g} ms are allowed; free the machine, "
+        "or use one with more processors"
+    ]
+
+
 def _headroom(evidence: Evidence) -> list[str]:
     headroom, bound = evidence.headroom, evidence.limits.headroom_share
     if headroom is None or headroom.share <= bound:
@@ -212,6 +228,11 @@ def _notes(evidence: Evidence) -> list[str]:
         notes.append(
             f"{evidence.bound_drops:,} operations were not sent because the in-flight bound was full: the ledger did "
             "not keep up"
+        )
+    if evidence.rejected:
+        notes.append(
+            f"{evidence.rejected:,} operations of the measure phase were refused by the ledger: they have no latency, "
+            "and the latencies are of the rest"
         )
     if evidence.headroom is None:
         notes.append(UNCALIBRATED)

@@ -7,6 +7,7 @@ sending, efficiency, calibration and capacity (all absent in a bundle of 1).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -345,7 +346,7 @@ class ScalabilityFit(_Part):
 class Capacity(_Part):
     """Highest sustainable load, as an interval: `low_per_s` passed, `high_per_s` failed (null: nothing failed up to the
     harness's own ceiling or the budget). `pass_probability_low` is the one-sided 95 % lower bound of the chance that a
-    trial at `low_per_s` passes. `estimate` marks shortened trials.
+    trial at the confirmed rate passes; that several rates were tried is allowed for. `estimate` marks shortened trials.
     """
 
     low_per_s: float | None
@@ -361,6 +362,11 @@ class Capacity(_Part):
     fit: ScalabilityFit | None = None
     latency_at: dict[str, dict[str, float | None]] = {}  # {"50": {"p50": ms, "p99": ms}, "80": …, "95": …}
     notes: list[str] = []
+
+
+def full_length_rates(attempts: Sequence[CapacityAttempt]) -> int:
+    """How many rates were tried in full-length trials that measured the ledger; any could have passed by luck."""
+    return len({one.offered_per_s for one in attempts if one.kind == "confirm" and not one.harness_bound})
 
 
 class CalibrationPart(_Part):

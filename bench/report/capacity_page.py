@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bench.measure.trials import summarise_trials
-from bench.model.result import Capacity, CapacityAttempt, Result, ScalabilityFit
+from bench.model.result import Capacity, CapacityAttempt, Result, ScalabilityFit, full_length_rates
 from bench.report import capacity_charts
 from bench.report import format as fmt
 from bench.report.figure import Chart
@@ -121,7 +121,9 @@ def sentence(result: Result) -> str:
         lowest = f"; the lowest was {fmt.rate(min(tried))}" if tried else ""
         return f"This ledger carried none of the loads that were tried ({work}{lowest})."
     if high is None:
-        return f"This ledger carried at least {fmt.number(low)} {work}; no higher load that was tried failed."
+        failed = any(one.offered_per_s > low and not one.passed and not one.harness_bound for one in capacity.attempts)
+        above = "failed so clearly that it cannot be chance" if failed else "failed"
+        return f"This ledger carried at least {fmt.number(low)} {work}; no higher load that was tried {above}."
     return (
         f"This ledger carried between {fmt.number(low)} and {fmt.number(high)} {work}: "
         f"{fmt.number(low)} it kept up with, {fmt.number(high)} it did not."
@@ -142,7 +144,12 @@ def sureness(capacity: Capacity) -> str:
     if capacity.pass_probability_low is None:
         return words
     share = fmt.percent(capacity.pass_probability_low, 1)
-    return f"{words} That alone shows that the next trial passes with a chance of at least {share} (95 % confidence)."
+    rates = full_length_rates(capacity.attempts)
+    allowed = f" {fmt.count(rates)} rates were tried at full length, which is allowed for." if rates > 1 else ""
+    return (
+        f"{words} That alone shows that the next trial passes with a chance of at least {share} (95 % confidence)."
+        f"{allowed}"
+    )
 
 
 def confirmations(capacity: Capacity) -> str:

@@ -39,7 +39,7 @@ class EfficiencyRow:
 
 @dataclass(frozen=True, slots=True)
 class EfficiencyTable:
-    """The table, and one sentence per measure that nothing was measured of."""
+    """The table, and one sentence per measure that nothing was measured of, and one where reads are in the figures."""
 
     columns: tuple[str, ...]
     rows: tuple[EfficiencyRow, ...]
@@ -116,7 +116,17 @@ def efficiency(trials: Sequence[Trial]) -> EfficiencyTable | None:
             missing.append(f"{measure.name}: not measured, because {measure.missing}.")
             continue
         rows.append(EfficiencyRow(measure.name, measure.meaning, cells, _million(measure, cells[0])))
-    return EfficiencyTable(tuple(_title(node, nodes) for node in columns), tuple(rows), tuple(missing))
+    return EfficiencyTable(tuple(_title(node, nodes) for node in columns), tuple(rows), (*missing, *_shared(trials)))
+
+
+def _shared(trials: Sequence[Trial]) -> tuple[str, ...]:
+    reads = sum(trial.reads.issued for trial in trials)
+    if not reads:
+        return ()
+    return (
+        f"{fmt.count(reads)} reads share this cost: processor time, disk traffic and bytes sent per valid transaction "
+        "include what the reads took. Compare them only at the same mix of operations.",
+    )
 
 
 def _cell(parts: Sequence[Efficiency], measure: Measure, trials: int) -> Spread:

@@ -77,8 +77,8 @@ def regressions(earlier: Candidate, later: Candidate, tolerance: float) -> tuple
 
 
 def agreements(earlier: Candidate, later: Candidate, tolerance: float) -> tuple[Held, ...]:
-    """For each metric: does the new run repeat the earlier one? It does when the interval of the difference holds zero,
-    or lies within `tolerance` on either side.
+    """For each metric: does the new run repeat the earlier one? It does when the whole interval of the difference lies
+    within `tolerance` on either side. That no difference was found is no agreement: a wide interval finds none either.
     """
     return tuple(_held(earlier, later, metric, tolerance, _repeats) for metric in METRICS)
 
@@ -142,11 +142,12 @@ def _is_worse(low: float, high: float, tolerance: float, decided: bool) -> tuple
 def _repeats(low: float, high: float, tolerance: float, decided: bool) -> tuple[Answer, str]:
     if -tolerance <= low and high <= tolerance:
         return Answer.AGREES, f"within ± {_share(tolerance)}"
-    if low <= 0 <= high:
-        return Answer.AGREES, "the difference may be zero"
-    if decided:
-        return Answer.DIFFERS, "the difference is not zero"
-    return Answer.UNDECIDED, "the difference leaves zero out, but the two intervals overlap"
+    outside = low > tolerance or high < -tolerance
+    if outside and decided:
+        return Answer.DIFFERS, f"outside ± {_share(tolerance)}" if tolerance else "the difference is not zero"
+    if outside:
+        return Answer.UNDECIDED, "the difference leaves zero out, but the two intervals overlap"
+    return Answer.UNDECIDED, f"may differ by up to {_share(max(-low, high))}; more trials would narrow it"
 
 
 def _median(side: Candidate, metric: Metric) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
+from bench.measure.losses import TOLERATED_LOSS, without_latency_share
 from bench.model.result import Percentiles, Result
 from bench.report import format as fmt
 from bench.stats.interval import FEWEST_TRIALS, Difference, compare, median_interval
@@ -147,6 +148,13 @@ def values(result: Result, metric: Metric) -> list[float | None]:
     return [getattr(trial.latency_ms.finality, metric.key) for trial in result.trials]
 
 
+def judged_values(result: Result, metric: Metric) -> list[float | None]:
+    """The same as they are judged: goodput above the offered load is a backlog of the warm-up, and no merit."""
+    if metric.key != "goodput":
+        return values(result, metric)
+    return [min(trial.rates.goodput_per_s, trial.rates.offered_per_s) for trial in result.trials]
+
+
 def shown_value(result: Result, metric: Metric) -> str:
     """The median over trials, or what is known: "≥ 2 s"."""
     known = [value for value in values(result, metric) if value is not None]
@@ -167,7 +175,7 @@ def shown_interval(result: Result, metric: Metric) -> str:
 
 
 def _judge(workload: str, metric: Metric, first: Candidate, second: Candidate, across: bool) -> PairVerdict:
-    left, right = ([v for v in values(side.result, metric) if v is not None] for side in (first, second))
+    left, right = ([v for v in judged_values(side.result, metric) if v is not None] for side in (first, second))
     why = _undecidable(metric, first, second)
     if why:
         return PairVerdict(workload, metric, first.label, second.label, False, "undecided", why)
@@ -180,6 +188,7 @@ def _judge(workload: str, metric: Metric, first: Candidate, second: Candidate, a
         grounds += _winner_words(metric, first, second, found, across)
     else:
         grounds = ("the two intervals overlap; " if overlap else "the difference may be zero; ") + grounds
+    grounds += _capped_words(metric, first, second)
     return PairVerdict(
         workload,
         metric,
@@ -206,7 +215,31 @@ def _undecidable(metric: Metric, first: Candidate, second: Candidate) -> str:
     for side in (first, second):
         if None in values(side.result, metric):
             return f"not known for {side.label}, too few samples or too many that never finished"
-    return ""
+    lost = [_survivors_only(side) for side in (first, second)] if metric.key != "goodput" else []
+    return "; ".join(words for words in lost if words)
+
+
+def _survivors_only(side: Candidate) -> str:
+    """Why the latencies of a run stand for themselves only; empty where next to nothing is missing from them."""
+    worst = max((without_latency_share(trial) for trial in side.result.trials), default=0.0)
+    if worst <= TOLERATED_LOSS:
+        return ""
+    return (
+        f"{fmt.percent(worst, 1)} of what was offered to {side.label} was not sent, refused or failed, so its times "
+        "are those of the rest"
+    )
+
+
+def _capped_words(metric: Metric, first: Candidate, second: Candidate) -> str:
+    """Which runs were judged by less than they show."""
+    above = [
+        side.label
+        for side in (first, second)
+        if metric.key == "goodput" and judged_values(side.result, metric) != values(side.result, metric)
+    ]
+    return (
+        f"; {fmt.listed(above)} counted with no more than was offered: the rest was due in the warm-up" if above else ""
+    )
 
 
 def _overlap(left: Sequence[float], right: Sequence[float]) -> bool:

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.measure.drift import TOLERATED_SHARE
+from bench.measure.drift import TOLERATED_SHARE, TURNED_AWAY
 from bench.measure.inputs import Limits as Bounds
 from bench.measure.verdict import HARNESS_BOUND, STAMPING_PROCESSES
 from bench.measure.warm_up import NOT_STEADY
@@ -104,8 +104,8 @@ def _headroom_words(part: Headroom) -> str:
     most = "at most " if part.at_least else ""
     return (
         f"{fmt.rate(part.offered_per_s)} were offered; without a ledger, this machine's generator sends {least}"
-        f"{fmt.rate(part.ceiling_per_s)} (calibration). That is {most}{fmt.percent(part.share, 1)} of its ceiling, and "
-        f"up to {fmt.percent(MOST_OF_CEILING, 1)} is allowed."
+        f"{fmt.rate(part.ceiling_per_s)} (calibration, plain transfers). That is {most}{fmt.percent(part.share, 1)} "
+        f"of its ceiling, and up to {fmt.percent(MOST_OF_CEILING, 1)} is allowed."
     )
 
 
@@ -172,6 +172,10 @@ def _drift(trials: Sequence[Trial]) -> TrustLine:
     name = "Balance of what came in and went out"
     found = [(trial, trial.drift) for trial in trials if trial.drift is not None]
     notes = " ".join(dict.fromkeys(_sentence(drift.note) for _, drift in found if drift.note))
+    turned_away = [drift.note for _, drift in found if drift.note.startswith(TURNED_AWAY)]
+    if turned_away:
+        which = "" if len(trials) == 1 else f"In {len(turned_away)} of {fmt.trials(len(trials))}, the first: "
+        return TrustLine("warn", name, f"{which}{_sentence(turned_away[0])}")
     if "changes by design" in notes:
         return TrustLine("none", name, notes)
     uppers = [

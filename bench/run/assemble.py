@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.load.watch import STATUS_HEAD
+from bench.load.watch import PAUSE, STATUS_HEAD
 from bench.measure.inputs import Incidents, Limits, TrialInput
 from bench.measure.record import Blocks, Rows, join_statuses, read_blocks, read_rows
 from bench.measure.summary import summarise
@@ -79,7 +79,7 @@ def assemble(request: TrialRequest, facts: TrialFacts, limits: Limits) -> Assemb
         examples={ErrorClass(code): messages for code, messages in facts.error_examples.items()},
         resources=summarise_resources(facts.samples, phases, facts.start_ns) if facts.started else (),
         limits=limits,
-        incidents=_incidents(facts, spool.truncated_bytes, partial),
+        incidents=_incidents(facts, spool.truncated_bytes, partial, _longest_pause(request, facts)),
         fillers=facts.fillers,
         unmatched_commits=_foreign(blocks, facts.fillers, len(hosts)),
         fresh_ledger=request.ledger is not None,
@@ -124,7 +124,22 @@ def _disk_growth(facts: TrialFacts) -> dict[str, int | None]:
     return {node.name: facts.disk_growth.get(node.name) for node in nodes}
 
 
-def _incidents(facts: TrialFacts, truncated: int, partial: bool) -> Incidents:
+def _longest_pause(request: TrialRequest, facts: TrialFacts) -> int:
+    """For how long an observer stood still at most, in ns, while it had to stamp what was due in the declared measure
+    phase: until the end of the drain.
+    """
+    spans = {span.phase: span for span in phase_spans(request, facts)}
+    began, end = spans[Phase.MEASURE].start_ns, spans[Phase.DRAIN].end_ns
+    longest = 0
+    for path in facts.spool.glob("pauses-*.bin"):
+        data = path.read_bytes()
+        whole = data[: len(data) - len(data) % PAUSE.size]
+        for from_ns, until_ns in PAUSE.iter_unpack(whole):
+            longest = max(longest, min(until_ns, end) - max(from_ns, began))
+    return longest
+
+
+def _incidents(facts: TrialFacts, truncated: int, partial: bool, pause_ns: int) -> Incidents:
     failure = facts.failure
     what = failure.what.splitlines()[0] if failure is not None else ""
     return Incidents(
@@ -132,6 +147,7 @@ def _incidents(facts: TrialFacts, truncated: int, partial: bool) -> Incidents:
         ledger_failure=what if isinstance(failure, LedgerError) else "",
         partial=partial,
         truncated_bytes=truncated,
+        observer_pause_ns=pause_ns,
     )
 
 

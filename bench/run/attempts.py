@@ -13,7 +13,7 @@ from bench.measure.latencies import MeasuredRows
 from bench.measure.sustainable import sustained
 from bench.measure.verdict import Evidence, blames_harness, judge
 from bench.model.clock import NS_PER_S
-from bench.model.result import Capacity, CapacityAttempt, ScalabilityFit, Trial
+from bench.model.result import Capacity, CapacityAttempt, ScalabilityFit, Trial, full_length_rates
 from bench.run.search import CLEAR_SHARE, TOLERANCE, Ask, Search
 from bench.stats.interval import median_interval, pass_probability_low
 from bench.stats.scalability import fit_usl
@@ -69,7 +69,7 @@ def conclude(search: Search, ended: Ended, *, estimate: bool, notes: Sequence[st
         high_per_s=_high_end(search),
         confirmed_trials=len(at_low),
         confirmed_passes=passes,
-        pass_probability_low=pass_probability_low(passes, len(at_low)) if at_low else None,
+        pass_probability_low=_pass_probability_low(search, passes, len(at_low)),
         goodput_per_s=median_interval([one.goodput_per_s for one in at_low]),
         slo={} if rules.slo_ms is None else {"finality_p99_ms": rules.slo_ms},
         estimate=estimate or not at_low,
@@ -79,6 +79,15 @@ def conclude(search: Search, ended: Ended, *, estimate: bool, notes: Sequence[st
         latency_at=_latency_at(search),
         notes=[*_doubts(search), *notes],
     )
+
+
+def _pass_probability_low(search: Search, passes: int, trials: int) -> float | None:
+    """Rates are tried until one passes often enough, so each of them had its chance to do so by luck: the 5 % that the
+    statement may be wrong are shared out among them (Bonferroni).
+    """
+    if not trials:
+        return None
+    return pass_probability_low(passes, trials, 1 - 0.05 / full_length_rates(search.attempts))
 
 
 def at_low_end(found: Capacity, trials: Sequence[Trial]) -> list[Trial]:
@@ -96,7 +105,7 @@ def at_low_end(found: Capacity, trials: Sequence[Trial]) -> list[Trial]:
 
 def _high_end(search: Search) -> float | None:
     """Where it is not established yet, the lowest rate that failed clearly, in any trial: failures closer to the low
-    end may be chance.
+    end may be chance. None where nothing did.
     """
     high = search.high
     if high is None or high == search.harness_at:
@@ -108,7 +117,7 @@ def _high_end(search: Search) -> float | None:
         for one in search.attempts
         if one.offered_per_s >= high and one.served_share < CLEAR_SHARE and not one.harness_bound
     ]
-    return min(clear, default=high)
+    return min(clear, default=None)
 
 
 def _doubts(search: Search) -> list[str]:
@@ -127,6 +136,8 @@ def _doubts(search: Search) -> list[str]:
             f"no upper end: from {high:,.4g}/s on the harness, and not the ledger, was at its limit; add workers or "
             "larger batches"
         )
+    elif high is not None and _high_end(search) is None:
+        notes.append(f"no upper end: from {high:,.4g}/s on trials failed, but none so clearly that it cannot be chance")
     elif high is not None and not search.established:
         notes.append("the high end is not established: trials there failed, but too few to rule out chance")
     elif high is None and low is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from bench.bundle.naming import create_directory
 from bench.bundle.writer import BundleWriter
 from bench.ledgers.protocol import LedgerInfo
 from bench.measure.inputs import Limits
+from bench.measure.losses import TOLERATED_LOSS, never_final_share
 from bench.measure.trials import summarise_trials
-from bench.model.clock import utc_now
+from bench.model.clock import monotonic_ns, utc_now
 from bench.model.errors import ExitCode
 from bench.model.ledger import Finality, LedgerClass
 from bench.model.result import (
@@ -111,7 +112,8 @@ class RunBundle:
         samples = attribute(facts.samples, made.phases, facts.start_ns) if facts.started else []
         self._writer.add_trial(request.trial, made.rows, operations, made.blocks, samples)
         for span in made.phases:
-            self._say(request.trial, "phase", span.start_ns, span.phase.value, {"end_ns": span.end_ns})
+            began = _time_of(facts.start_ns + span.start_ns) if facts.started else None
+            self._say(request.trial, "phase", span.start_ns, span.phase.value, {"end_ns": span.end_ns}, began)
         if facts.disclosed:
             self._say(request.trial, "prepared", None, "what was prepared on the ledger", facts.disclosed)
         if facts.failure is not None:
@@ -223,15 +225,31 @@ class RunBundle:
         )
         self._writer.write_result(self._result)
 
-    def _say(self, trial: int, event: str, at_ns: int | None, detail: str, data: Mapping[str, Any]) -> None:
+    def _say(
+        self,
+        trial: int,
+        event: str,
+        at_ns: int | None,
+        detail: str,
+        data: Mapping[str, Any],
+        at: datetime | None = None,
+    ) -> None:
         plain = {key: value if isinstance(value, Scalar) else json.dumps(value) for key, value in data.items()}
-        self._writer.add_event(Event(event, utc_now().isoformat(timespec="milliseconds"), trial, at_ns, detail, plain))
+        when = (at or utc_now()).isoformat(timespec="milliseconds")
+        self._writer.add_event(Event(event, when, trial, at_ns, detail, plain))
+
+
+def _time_of(at_ns: int) -> datetime:
+    """The wall-clock time of a moment on this host's monotonic clock."""
+    return utc_now() - timedelta(microseconds=(monotonic_ns() - at_ns) / 1_000)
 
 
 def _misses(trial: Trial, bound_ms: float) -> bool:
-    """Whether the level is missed for certain: a percentile that is not known may still lie above by its lower
-    bound.
+    """Whether the level is missed for certain: a percentile that is not known may still lie above by its lower bound,
+    and where more than 1 % of the writes never became final, no time is kept for 99 of 100.
     """
+    if never_final_share(trial) > TOLERATED_LOSS:
+        return True
     finality = trial.latency_ms.finality
     known = finality.p99 if finality.p99 is not None else finality.lower_bound.get("p99", 0.0)
     return known > bound_ms

@@ -6,6 +6,7 @@ where nothing is, tries once whether twice the run's highest rate can be sent.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def calibrate(
         method=method.name,
         made_at=utc_now().isoformat(timespec="seconds"),
         ceiling_per_s=found.held or 0.0,
-        at_least=found.failed is None,
+        at_least=found.open(method.precision),
         failed_per_s=found.failed,
         attempts=found.attempts,
     )
@@ -118,8 +119,7 @@ class Calibrations:
             listener.warn(f"this machine's headroom could not be checked: {error}")
             return None
         if record.ceiling_per_s <= 0:
-            listener.warn(f"no rate held in the check of this machine's headroom ({path}); is the machine busy?")
-            return None
+            return _less_than(record, needed, listener)
         if record.ceiling_per_s < needed:
             listener.warn(
                 f"this machine's ceiling is {record.ceiling_per_s:,.0f}/s ({path}; found {record.made_at}), and this "
@@ -150,20 +150,35 @@ class Calibrations:
             return attempt
 
         plan = SearchPlan(start, _CHECK_PRECISION, needed, None if known is None else known.ceiling_per_s)
-        found = find_ceiling(probe, plan, _Budget(_CHECK_BUDGET_S))
+        found = find_ceiling(probe, plan, _Budget(_CHECK_BUDGET_S, monotonic_ns))
         enough = found.held is not None and found.held >= needed
         record = self._store.new(
             path,
             method="check",
             made_at=utc_now().isoformat(timespec="seconds"),
             ceiling_per_s=found.held or 0.0,
-            at_least=enough or found.failed is None,
+            at_least=enough or found.open(_CHECK_PRECISION),
             failed_per_s=found.failed,
             attempts=found.attempts,
         )
         if enough or (found.held is not None and not _disturbed(found.attempts)):
             self._store.keep(record)
         return record
+
+
+def _less_than(record: CalibrationRecord, needed: float, listener: RunListener) -> CalibrationPart | None:
+    """Where no rate held before the time was up: the ceiling lies below the lowest that failed. None where that leaves
+    open whether what is needed holds.
+    """
+    failed = record.failed_per_s
+    if failed is None or failed > needed:
+        listener.warn(f"no rate held in the check of this machine's headroom ({record.path}); is the machine busy?")
+        return None
+    listener.warn(
+        f"this machine's ceiling is less than {failed:,.0f}/s ({record.path}), and this run needs {needed:,.0f}/s; "
+        f"`bench.py calibrate --adapter {record.adapter}` finds it"
+    )
+    return record.part().model_copy(update={"ceiling_per_s": math.nextafter(failed, 0.0)})
 
 
 def ceilings_in_use() -> Calibrations | None:
@@ -189,7 +204,7 @@ def _scheme(target: Target) -> str:
 class _Budget:
     """Says whether a further attempt, as long as the longest so far, still fits."""
 
-    def __init__(self, seconds: float, clock: Clock = monotonic_ns) -> None:
+    def __init__(self, seconds: float, clock: Clock) -> None:
         self._clock = clock
         self._asked_ns = clock()
         self._deadline_ns = self._asked_ns + int(seconds * NS_PER_S)

@@ -105,8 +105,9 @@ class Overheads(_Part):
 
 class CalibrationRecord(_Part):
     """`ceiling_per_s` is the highest rate that held, 0 if none did. With `at_least` the search ended before the true
-    ceiling was found. `failed_per_s` is the lowest rate that failed, if one did. `method` says how it was found: by
-    `calibrate`, by `calibrate --quick`, or by a check before a run.
+    ceiling was found: nothing failed, or what failed lies further above than the method's precision. `failed_per_s` is
+    the lowest rate that failed, if one did. `method` says how it was found: by `calibrate`, by `calibrate --quick`, or
+    by a check before a run.
     """
 
     format: Literal[1] = 1
@@ -132,6 +133,16 @@ class CalibrationRecord(_Part):
     def path(self) -> LoadPath:
         """The way of sending it is about."""
         return LoadPath(self.adapter, self.scheme, self.workers, self.batch)
+
+    def says_more_than(self, known: CalibrationRecord) -> bool:
+        """Whether this one may take the place of `known`. Nothing but a full calibration replaces a full one; a lower
+        bound, and what was found quickly where a full calibration ended early, must be higher.
+        """
+        complete = self.method == "full" and not self.at_least
+        if known.method == "full" and not known.at_least:
+            return complete
+        lesser = self.at_least or (known.method == "full" and not complete)
+        return not lesser or self.ceiling_per_s > known.ceiling_per_s
 
     def part(self) -> CalibrationPart:
         """For `result.json`."""
@@ -194,12 +205,12 @@ class CalibrationStore:
         )
 
     def keep(self, record: CalibrationRecord) -> Path:
-        """Write it in place of what was known, unless it is a lower bound and no news. Raises ConfigurationError where
-        the cache cannot be written.
+        """Write it in place of what was known, unless that says more. Raises ConfigurationError where the cache
+        cannot be written.
         """
         target = self._file(record.key)
         known = self.find(record.path)
-        if known is not None and record.at_least and record.ceiling_per_s <= known.ceiling_per_s:
+        if known is not None and not record.says_more_than(known):
             return target
         try:
             self.directory.mkdir(parents=True, exist_ok=True)

@@ -269,6 +269,9 @@ class _Hunt:
             return
         ahead = scenario.arrival.model_copy(update={"rate": min(AHEAD * rate, HIGHEST_RATE)})
         found = ceilings(self.target, scenario.model_copy(update={"arrival": ahead}), self.listener, self.interrupted)
+        if found is not None and not found.at_least and 2 * rate <= found.ceiling_per_s < 2 * AHEAD * rate:
+            # all that failed ahead may be rates no trial needs yet; a ceiling that was found is only looked up again
+            found = ceilings(self.target, scenario, self.listener, self.interrupted)
         self.calibration = found or known
         self.bundle.hold_against(self.calibration)
 

@@ -37,6 +37,12 @@ class Search:
     failed: float | None = None
     attempts: list[Attempt] = field(default_factory=list)
 
+    def open(self, precision: float) -> bool:
+        """Whether more than `precision` lies between the two, so that `held` is no more than a lower bound."""
+        if self.held is None or self.failed is None:
+            return self.failed is None
+        return self.failed > (1 + precision) * self.held
+
 
 def find_ceiling(probe: Callable[[float], Attempt], plan: SearchPlan, more: Callable[[], bool]) -> Search:
     """Probe until the plan is fulfilled or `more` says that there is no time for a further attempt."""
@@ -65,7 +71,7 @@ def next_rate(plan: SearchPlan, held: float | None, failed: float | None) -> flo
         if plan.goal is not None and plan.goal < failed:
             return plan.goal
         return failed / 2 if failed / 2 >= LEAST_RATE else None
-    if failed <= (1 + plan.precision) * held:
+    if not Search(held, failed).open(plan.precision):
         return None
     return float(f"{math.sqrt(held * failed):.3g}")
 

@@ -34,16 +34,14 @@ class LiveCounts:
         """Take a worker's report in. When all have reported since the last view, or one of them is late, a new view."""
         self.latest[worker] = counters
         self._heard.add(worker)
-        now = self.clock()
-        if len(self._heard) < self.workers and now - self._viewed_ns < PATIENCE_NS:
-            return None
-        self._heard.clear()
-        self._viewed_ns = now
-        return self.view()
+        waited_ns = self.clock() - max(self._viewed_ns, self.start_ns)
+        return self.view() if len(self._heard) >= self.workers or waited_ns >= PATIENCE_NS else None
 
     def view(self) -> LiveView:
         """What a watcher should see now."""
-        elapsed = (self.clock() - self.start_ns) / NS_PER_S
+        self._heard.clear()
+        self._viewed_ns = now = self.clock()
+        elapsed = (now - self.start_ns) / NS_PER_S
         planned = self.sum("planned") + self.sum("reads_issued")
         submitted = self.sum("submitted") + self.sum("reads_issued")
         committed = self.sum("finalized") + self.sum("reads_answered")

@@ -35,7 +35,7 @@ class CapacitySearch(Part):
         ge=1,
         le=100,
         description="Full-length trials that must all pass at the low end. 5 of 5 show that a trial passes with a "
-        "chance of at least 0.55, 14 of 14 of 0.81.",
+        "chance of at least 0.55, 14 of 14 of 0.81, and less where several rates were tried.",
     )
     estimate: bool = Field(
         default=False,

@@ -72,7 +72,6 @@ def simulated(**options: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("options", "rate", "limit"),
     [
-        pytest.param({"service_rate_per_s": 300, "block_interval_ms": 200}, 250, 300, id="constant"),
         pytest.param({"block_capacity": 50, "block_interval_ms": 200}, 210, 250, id="block-capped"),
         pytest.param(
             {"service_rate_per_s": 300, "block_interval_ms": 200, "collapse": {"above": 200, "factor": 0.3}},
@@ -95,6 +94,26 @@ def test_the_interval_holds_the_known_limit(tmp_path: Path, options: dict[str, A
     collapsed = "collapse" in options
     assert all((one.goodput_per_s < 0.9 * limit) == collapsed for one in overloaded)
     assert "ustain" in (bundle.directory / "report.md").read_text()
+
+
+def test_the_interval_of_a_real_node_holds_what_its_blocks_hold(tmp_path: Path) -> None:
+    """Blocks of 3,150,000 gas, one a second, hold 150 transfers of 21,000 gas."""
+    anvil = {"name": "anvil", "options": {"block_time_s": 1, "gas_limit": 3_150_000, "base_fee": 0}}
+    wanted = mapping({"ledgers": [anvil]}, 140, confirmations=1, resolution="12%", budget="120s", confirm="10s")
+    options = RunOptions(tmp_path / "out", ["test"], write_report)
+    outcome = find_capacity(scenario_from_mapping(wanted), options, Silent())
+    assert outcome.problems == []
+    (path,) = outcome.bundles
+    assert verify(path) == []
+    found = read_bundle(path).result.capacity
+    assert found is not None
+    assert found.low_per_s is not None, found
+    assert found.high_per_s is not None, found
+    assert found.low_per_s <= 1.05 * 150
+    assert found.high_per_s >= 0.95 * 150
+    assert found.high_per_s <= 1.5 * found.low_per_s, (
+        "an interval that holds it because it holds everything says nothing"
+    )
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 import threading
 import time
@@ -49,12 +50,13 @@ def assert_a_stall(found: Percentiles, stall_s: float, measured_s: float, catch_
 
 
 class Stopper(Quiet):
-    """Stops the run's only worker process for `stall_s`, once, when `after_s` of the load have passed."""
+    """Stops the run's only process of one kind for `stall_s`, once, when `after_s` of the load have passed."""
 
-    def __init__(self, after_s: float, stall_s: float) -> None:
+    def __init__(self, after_s: float, stall_s: float, kind: str = "worker") -> None:
         self.stopped_s = 0.0
         self._after_s = after_s
         self._stall_s = stall_s
+        self._module = f"bench.load.{kind}"
         self._thread: threading.Thread | None = None
 
     def live(self, view: LiveView) -> None:
@@ -69,14 +71,15 @@ class Stopper(Quiet):
         self._thread.join()
 
     def _stop_and_continue(self, wait_s: float) -> None:
-        (worker,) = (child for child in psutil.Process().children() if "bench.load.worker" in child.cmdline())
+        children = psutil.Process().children(recursive=True)
+        (stopped,) = (child for child in children if self._module in child.cmdline())
         time.sleep(wait_s)
         began = time.monotonic()
-        os.kill(worker.pid, signal.SIGSTOP)
+        os.kill(stopped.pid, signal.SIGSTOP)
         try:
             time.sleep(self._stall_s)
         finally:
-            os.kill(worker.pid, signal.SIGCONT)
+            os.kill(stopped.pid, signal.SIGCONT)
             self.stopped_s = time.monotonic() - began
 
 
@@ -170,3 +173,19 @@ def test_a_stall_of_the_worker_is_in_the_percentiles_and_counting_from_the_sendi
     assert beside is not None
     assert beside.finality.p50 == pytest.approx(nearest_rank_ms(from_sending, 0.50), abs=0.001)
     assert beside.finality.p99 == pytest.approx(nearest_rank_ms(from_sending, 0.99), abs=0.001)
+
+
+def test_an_observer_that_stood_still_stamped_blocks_late_and_that_is_not_the_ledgers_latency(tmp_path: Path):
+    stall_s, measured_s = 1.5, 5.0
+    stopper = Stopper(after_s=4.0, stall_s=stall_s, kind="observer")
+    limits = {"submit_lag_p99": f"{TOLERANCE_MS:g}ms"}
+    bundle = measure(tmp_path, measured_s, {}, stopper, limits=limits)
+    stopper.end()
+    trial = assert_nothing_vanished(bundle)
+    assert_all_is_final_and_measured(trial, measured_s)
+    assert trial.latency_ms.finality.p99 > 1_000  # and nothing but the verdict shows that it is not true
+    assert trial.verdict.status == "invalid"
+    (reason,) = trial.verdict.reasons
+    found = re.fullmatch(r"harness-bound: the observer stood still for ([\d,]+) ms .* at most 250 ms .*", reason)
+    assert found is not None, reason
+    assert float(found[1].replace(",", "")) == pytest.approx(stopper.stopped_s * 1000, abs=100)

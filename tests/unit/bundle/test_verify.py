@@ -67,8 +67,9 @@ def test_a_file_that_was_never_there_is_missed_although_the_manifest_does_not_na
 def test_a_table_that_is_none_is_found_although_it_is_sealed(bundle):
     (bundle / naming.RESOURCES).write_bytes(b"PAR1 not at all PAR1")
     seal(bundle)
-    assert len(found(bundle)) == 1
     assert found(bundle)[0].startswith("resources.parquet: not readable as Parquet")
+    assert found(bundle)[1].startswith("result.json: figures cannot be checked: resources.parquet is broken")
+    assert len(found(bundle)) == 2
 
 
 def test_a_truncated_table_is_found_although_it_is_sealed(bundle):
@@ -112,24 +113,31 @@ def edited(bundle, *path, factor=1.001, value=None):
         ("rates", "window_s"),
         *(
             ("latency_ms", latency, quantity)
-            for latency in ("commit", "finality")
+            for latency in ("submit_lag", "accept", "commit", "finality")
             for quantity in ("p50", "p90", "p95")
         ),
         ("latency_ms", "finality", "lower_bound", "max"),
+        ("latency_from_send_ms", "finality", "p50"),
+        ("reads", "latency_ms", "p50"),
+        ("operations", "balance", "latency_ms", "p50"),
+        ("operations", "send_payment", "latency_ms", "p50"),
+        ("blocks", "interval_s_median"),
     ],
     ids=".".join,
 )
 def test_an_edited_figure_is_found(bundle, trial, path):
     problems = edited(bundle, "trials", trial, *path)
     assert problems[0].startswith(f"result.json: trial {trial + 1} states {'.'.join(path)} = ")
-    assert len(problems) == 1 + (path in [("rates", "goodput_per_s"), ("rates", "offered_per_s")])  # and the summary's
+    summarised = path in [("rates", "goodput_per_s"), ("rates", "offered_per_s")]
+    summarised |= path[0] == "latency_ms" and "lower_bound" not in path
+    assert len(problems) == 1 + summarised
 
 
 @pytest.mark.parametrize("quantity", ["p99", "p999"])
 @pytest.mark.parametrize("latency", ["commit", "finality"])
 def test_a_percentile_made_up_where_the_rows_give_none_is_found(bundle, latency, quantity):
     problems = edited(bundle, "trials", 0, "latency_ms", latency, quantity, value=12.5)
-    assert problems == [f"result.json: trial 1 states latency_ms.{latency}.{quantity} = 12.5, but its rows give None"]
+    assert problems[0] == f"result.json: trial 1 states latency_ms.{latency}.{quantity} = 12.5, but its rows give None"
 
 
 def test_an_edited_tail_is_found_where_there_are_rows_enough(tmp_path):
@@ -137,7 +145,7 @@ def test_an_edited_tail_is_found_where_there_are_rows_enough(tmp_path):
     assert found(big) == []
     for latency in ("commit", "finality"):
         problems = edited(big, "trials", 0, "latency_ms", latency, "p99", factor=1 + 2e-6)
-        assert problems[-1].startswith(f"result.json: trial 1 states latency_ms.{latency}.p99")
+        assert any(one.startswith(f"result.json: trial 1 states latency_ms.{latency}.p99") for one in problems)
 
 
 @pytest.mark.parametrize("part", ["goodput_per_s", "offered_per_s"])
@@ -145,6 +153,39 @@ def test_an_edited_headline_is_found(bundle, part):
     problems = edited(bundle, "summary", part, "median")
     assert len(problems) == 1
     assert problems[0].startswith(f"result.json: the summary states {part}.median = ")
+
+
+@pytest.mark.parametrize("quantity", ["p50", "p90", "p95", "mean"])
+@pytest.mark.parametrize("latency", ["submit_lag", "accept"])
+def test_an_edited_latency_of_the_summary_is_found(bundle, latency, quantity):
+    (problem,) = edited(bundle, "summary", "latency_ms", latency, quantity, "median")
+    assert problem.startswith(f"result.json: the summary states latency_ms.{latency}.{quantity}.median = ")
+
+
+def test_an_edited_verdict_of_the_summary_is_found(bundle):
+    (problem,) = edited(bundle, "summary", "verdict", "status", value="invalid")
+    assert problem == "result.json: the summary states verdict.status = invalid, but the trials give valid"
+    problems = edited(bundle, "summary", "verdict", value={"status": "valid", "reasons": ["so it is"]})
+    assert problems == ["result.json: the summary states verdict.reasons that are not those of the trials"]
+
+
+@pytest.mark.parametrize("key", ["planned", "submitted", "valid", "failed", "rejected", "unresolved"])
+def test_an_edited_count_of_an_operation_is_found(bundle, key):
+    (problem,) = edited(bundle, "trials", 0, "operations", "write_check", key, value=7)
+    assert problem.startswith(f"result.json: trial 1 states operations.write_check.{key} = 7, but its rows give ")
+
+
+def test_an_operation_that_was_made_up_is_found(bundle):
+    data = json.loads((bundle / naming.RESULT).read_text())
+    made_up = data["trials"][0]["operations"]["write_check"]
+    (problem,) = edited(bundle, "trials", 0, "operations", "print_money", value=made_up)
+    assert problem.startswith("result.json: trial 1 states operations.print_money.planned = ")
+
+
+@pytest.mark.parametrize("key", ["cpu_percent_mean", "cpu_percent_max", "rss_bytes_max", "write_bytes"])
+def test_an_edited_use_of_resources_is_found(bundle, key):
+    (problem,) = edited(bundle, "trials", 0, "resources", 1, key, value=1)
+    assert problem.startswith("result.json: trial 1 states resources.anvil-0.measure.")
 
 
 def test_moving_or_removing_the_measure_phase_is_found(bundle):
@@ -194,6 +235,10 @@ def test_an_invalid_trial_may_miss_rows_because_it_says_so(bundle):
     data = json.loads((bundle / naming.RESULT).read_text())
     data["trials"][0]["counts"]["planned"] += 1
     data["trials"][0]["verdict"] = {"status": "invalid", "reasons": ["1 of 100 planned operations left no row"]}
+    data["summary"]["verdict"] = {
+        "status": "invalid",
+        "reasons": ["trial 1: 1 of 100 planned operations left no row"],
+    }
     (bundle / naming.RESULT).write_text(json.dumps(data))
     seal(bundle)
     assert found(bundle) == []

@@ -11,12 +11,15 @@ from typer.testing import CliRunner
 from bench.cli import capacity as command
 from bench.cli.capacity import sentence
 from bench.cli.main import app
-from bench.model.errors import ExitCode
+from bench.model.errors import ExitCode, IntegrityError, NotComparableError
 from bench.model.result import Capacity, Interval
 from bench.run.coordinator import RunOutcome
 from bench.run.search import Ask
+from bench.scenario.loader import scenario_from_mapping
 from bench.scenario.schema import Scenario
 from tests.support.attempts import attempt
+from tests.support.bundles import synthetic_bundle, synthetic_environment
+from tests.support.scenario_bundle import MAPPING
 
 S = 1_000_000_000
 ROOT = Path(__file__).resolve().parents[3]
@@ -64,6 +67,29 @@ def test_flags_change_a_file_and_set_comes_last(heard: list[tuple[Any, ...]]) ->
     assert scenario.process.rate_at(0) == 200, "the file's own"
     assert (scenario.seed, scenario.load.batch, scenario.load.workers) == (9, 4, 2)
     assert heard[0][3] == Path("earlier")
+
+
+def test_what_is_resumed_must_be_whole_and_of_this_hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = synthetic_bundle(tmp_path / "earlier", trials=1, seconds=3)
+    scenario = scenario_from_mapping(MAPPING)
+    here = synthetic_environment()
+    monkeypatch.setattr(command, "environment_here", lambda scenario, out: here)
+    command.refuse_resume(scenario, bundle, tmp_path)
+    here["memory_bytes"] = 64_000_000_000
+    with pytest.raises(NotComparableError, match="other hardware: memory"):
+        command.refuse_resume(scenario, bundle, tmp_path)
+    result = bundle / "result.json"
+    result.write_text(result.read_text().replace("smallbank", "smallbang"))
+    with pytest.raises(IntegrityError, match="not whole"):
+        command.refuse_resume(scenario, bundle, tmp_path)
+
+
+def test_how_many_rates_had_their_chance_is_told() -> None:
+    one = found(100, 110)
+    rates = [attempt(Ask("confirm", rate, 0, S), True) for rate in (101.0, 101.0, 110.0)]
+    assert command.tried_in_full(one.model_copy(update={"attempts": rates[:2]})) == "1 rate was tried at full length"
+    several = command.tried_in_full(one.model_copy(update={"attempts": rates}))
+    assert several == "2 rates were tried at full length, which is allowed for"
 
 
 def found(low: float | None, high: float | None, *, estimate: bool = False) -> Capacity:

@@ -104,9 +104,10 @@ def copied(bundle: Path, target: Path, factor: float = 1.0, trials: int = 5) -> 
 @pytest.mark.parametrize(
     ("factor", "trials", "tolerance", "agrees", "code"),
     [
-        (1.0, 5, 0.0, True, ExitCode.DONE),
-        (1.5, 5, 0.0, False, ExitCode.GATE_FAILED),
-        (1.5, 5, 0.6, True, ExitCode.DONE),
+        (1.0, 5, 0.2, True, ExitCode.DONE),
+        (1.0, 5, 0.0, None, ExitCode.UNDECIDED),
+        (0.5, 5, 0.2, False, ExitCode.GATE_FAILED),
+        (0.5, 5, 0.7, True, ExitCode.DONE),
         (1.0, 4, 0.0, None, ExitCode.UNDECIDED),
     ],
 )
@@ -132,7 +133,7 @@ def test_another_plan_differs_whatever_the_figures(bundle: Path, tmp_path: Path)
 def test_the_command_tells_both_and_ends_with_the_answer(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    again = copied(bundle, tmp_path / "again", 1.5)
+    again = copied(bundle, tmp_path / "again", 0.5)
     here = {**synthetic_environment(), "kernel": "6.2.0"}
     monkeypatch.setattr(module, "environment_here", lambda scenario, out: here)
     monkeypatch.setattr(module, "execute", lambda scenario, out, key_file: RunOutcome([again], ExitCode.DONE))

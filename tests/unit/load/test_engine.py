@@ -3,6 +3,7 @@ numbers.
 """
 
 import random
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -91,6 +92,21 @@ class StrictLedger:
         return sum(len(waiting) for waiting in self._waiting.values())
 
 
+class StandingStill(StrictLedger):
+    """Answers at once, but the whole process stands still at one of the sends."""
+
+    stall_s = 0.2
+    stood_still = False
+
+    def submit(self, batch: Sequence[Transaction]) -> list[Reply]:
+        if self.sends >= 60 and not self.stood_still:
+            self.stood_still = True
+            over = time.monotonic() + self.stall_s
+            while time.monotonic() < over:
+                pass
+        return super().submit(batch)
+
+
 class InProcessEncoder:
     """The real encoder behind the link's methods, without the process and the socket."""
 
@@ -122,7 +138,14 @@ class InProcessEncoder:
 
 class Run:
     def __init__(
-        self, ledger: StrictLedger, *, rate: int = 1000, batch: int = 1, in_flight: int = 1000, lanes: int = 4
+        self,
+        ledger: StrictLedger,
+        *,
+        rate: int = 1000,
+        batch: int = 1,
+        in_flight: int = 1000,
+        lanes: int = 4,
+        max_lanes: int = 16,
     ):
         self.spec = TrialSpec(
             token="t",
@@ -141,7 +164,7 @@ class Run:
             batch=batch,
             linger_ns=5 * NS_PER_MS,
             lanes=lanes,
-            max_lanes=16,
+            max_lanes=max_lanes,
             in_flight=in_flight,
             buffer=300,
             drain_ns=3000 * NS_PER_MS,
@@ -265,6 +288,34 @@ def test_what_finds_every_lane_waiting_is_dropped_for_the_ledgers_sake():
     sent = rows[rows["submitted_ns"] >= 0]
     assert np.quantile(sent["submitted_ns"] - sent["intended_ns"], 0.9) < 20 * NS_PER_MS
     assert (rows["error_class"][rows["outcome"] == Outcome.DROPPED] == ErrorClass.IN_FLIGHT_BOUND).all()
+
+
+@pytest.mark.parametrize("bounds", [{"max_lanes": 2}, {"in_flight": 40}], ids=["lanes", "in flight"])
+@pytest.mark.parametrize("sequencing", [Sequencing.ACCOUNT, Sequencing.NONE])
+def test_what_is_late_because_the_worker_stood_still_is_sent_late_and_never_charged_to_the_ledger(sequencing, bounds):
+    run = Run(StandingStill(sequencing), rate=500, lanes=2, **bounds)
+    rows = run.finish()
+    assert planned_exactly_once(rows, run.planned)
+    assert outcomes(rows) == {Outcome.FINALIZED: run.planned}
+    lag = rows["submitted_ns"] - rows["intended_ns"]
+    assert np.count_nonzero(lag > 5 * NS_PER_MS) >= 90  # 100 fell due meanwhile, and some until those were sent
+    assert lag.max() >= 190 * NS_PER_MS
+    assert run.recorder.counters.loop_lag_ns >= 190 * NS_PER_MS
+
+
+def test_a_ledger_that_does_not_keep_up_is_charged_also_when_the_worker_stood_still_once():
+    """Two lanes of 10 ms each send 200/s of 500/s; the stall excuses itself and as long again."""
+    ledger = StandingStill(Sequencing.NONE, delay_s=0.01)
+    ledger.stall_s = 0.03
+    ledger.sends = 40
+    run = Run(ledger, rate=500, lanes=2, max_lanes=2)
+    rows = run.finish()
+    assert planned_exactly_once(rows, run.planned)
+    dropped = rows[rows["outcome"] == Outcome.DROPPED]
+    assert (dropped["error_class"] == ErrorClass.IN_FLIGHT_BOUND).all()
+    assert len(dropped) >= 90
+    lag = rows["submitted_ns"] - rows["intended_ns"]
+    assert np.count_nonzero(lag > 20 * NS_PER_MS) <= 40
 
 
 def test_sequences_used_by_somebody_else_are_skipped_never_rewound():

@@ -65,6 +65,11 @@ def test_drops_are_counted_by_cause():
     assert (made.dropped, made.submitted, made.fillers, made.unmatched_commits) == (4, 0, 3, 2)
 
 
+def test_what_is_not_told_is_none_and_a_stamp_of_zero_is_a_send():
+    made = count_writes(table([write(0, submitted=0), write(0, outcome=Outcome.DROPPED)]), 2)
+    assert (made.submitted, made.accepted, made.fillers, made.unmatched_commits) == (1, 1, 0, 0)
+
+
 def test_reads_are_counted_apart():
     dropped = read(0) | {"outcome": Outcome.DROPPED, "submitted_ns": -1}
     found = count_reads(table([read(0, answered=1), read(0), dropped, write(0)]))

@@ -94,6 +94,24 @@ def test_too_few_blocks_have_no_slope():
     made = drift(course(trial_input([write(2_000)], chain([2_000, 4_500, 7_000, 9_500]))), 10)
     assert (made.in_flight_per_s, made.in_flight_upper_per_s, made.goodput_per_s2) == (None, None, None)
     assert made.note == "not tested: 4 points (blocks), at least 8 are needed"
+    assert course(trial_input([write(2_000)], chain([2_000, 4_500, 7_000, 9_500]))).lower_per_s() is None
+
+
+@pytest.mark.parametrize(("edges", "backlog", "rate"), [(7, None, None), (8, 0, None), (9, 0, 0)])
+def test_eight_points_have_a_slope(edges, backlog, rate):
+    """Goodput has one point less than the backlog: it lies between the edges."""
+    stamps = [1_000 + number * 10_000 / (edges - 1) for number in range(edges)]
+    made = drift(course(trial_input([write(stamp - 500, committed=stamp) for stamp in stamps], chain(stamps))), 10)
+    assert (made.in_flight_per_s, made.goodput_per_s2) == (backlog, rate)
+    assert made.note.startswith("not tested: 7 points" if edges == 7 else "steady")
+
+
+def test_both_bounds_follow_the_seed():
+    trial = queued_trial(rate=100, poisson=True, block_s=0.5, blocks=20)
+    made = [Course.of(MeasuredRows.of(trial), seed) for seed in (1, 1, 2)]
+    for bounds in ([one.upper_per_s for one in made], [one.lower_per_s() for one in made]):
+        assert bounds[0] == bounds[1] != bounds[2]
+    assert made[0].lower_per_s() < made[0].slope_per_s() < made[0].upper_per_s
 
 
 def test_the_measure_phase_alone_counts():

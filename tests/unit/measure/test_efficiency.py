@@ -178,3 +178,11 @@ def test_without_a_valid_transaction_nothing_can_be_said_per_transaction():
 def test_it_is_part_of_the_trial():
     trial = trial_input(rows(), blocks(), resources=RESOURCES)
     assert summarise(trial).efficiency == efficiency(trial)
+
+
+def test_a_block_at_the_start_of_the_phase_is_in_it_and_one_at_its_end_is_not():
+    made = chain([1_000, 6_000, 11_000])
+    made["gas_used"], made["size_bytes"] = (10, 20, 40), (100, 200, 400)
+    final = [write(900, committed=stamp, block=number) for number, stamp in enumerate((1_000, 6_000, 11_000))]
+    network = efficiency(trial_input(final, made))[-2]
+    assert (network.gas_per_tx, network.block_bytes_per_tx) == (15, 150)

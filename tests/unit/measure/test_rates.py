@@ -107,18 +107,18 @@ def test_stamps_may_come_in_any_order_and_repeat():
     assert (window.start_ns, window.end_ns, window.blocks) == (1_500 * MS, 10_500 * MS, 6)
 
 
-def test_an_edge_without_blocks_may_last_three_usual_intervals():
-    stamps = np.arange(1_000, 9_501, 500) * MS  # every 0.5 s until 9.5 s
-    assert block_window(stamps, 1_000 * MS, 11_000 * MS).blocks == 17
-    assert block_window(stamps, 1_000 * MS, 11_000 * MS + 1).blocks == 0
-    assert block_window(stamps + 10_500 * MS, 10_000 * MS, 20_000 * MS).blocks == 17
-    assert block_window(stamps + 10_500 * MS, 10_000 * MS - 1, 20_000 * MS).blocks == 0
+def test_an_edge_without_blocks_may_last_one_and_a_half_usual_intervals():
+    stamps = np.arange(1_000, 10_251, 500) * MS  # every 0.5 s until 10 s
+    assert block_window(stamps, 1_000 * MS, 10_750 * MS).blocks == 18
+    assert block_window(stamps, 1_000 * MS, 10_750 * MS + 1).blocks == 0
+    assert block_window(stamps, 250 * MS, 10_000 * MS).blocks == 18
+    assert block_window(stamps, 250 * MS - 1, 10_000 * MS).blocks == 0
 
 
-def test_an_edge_of_a_twentieth_of_the_phase_is_never_a_stall():
-    stamps = np.arange(1_000, 10_501, 10) * MS  # the last 0.5 s of 10 s are 50 intervals long
-    assert block_window(stamps, 1_000 * MS, 11_000 * MS).blocks == 950
-    assert block_window(stamps, 1_000 * MS, 11_027 * MS).blocks == 0
+def test_an_edge_of_half_a_percent_of_the_phase_is_never_a_stall():
+    stamps = np.arange(1_000, 10_951, 10) * MS  # the last 0.05 s of 10 s are five intervals long
+    assert block_window(stamps, 1_000 * MS, 11_000 * MS).blocks == 995
+    assert block_window(stamps, 1_000 * MS, 11_001 * MS).blocks == 0
 
 
 def test_blocks_all_seen_at_once_are_no_rhythm():
@@ -135,3 +135,4 @@ def test_a_plain_window_holds_its_start_and_not_its_end():
 def test_an_empty_measure_phase_has_no_rates():
     rate, note = rates(trial_input([], chain([]), phases=[PhaseSpan(Phase.MEASURE, 0, 0)]))
     assert (rate.goodput_per_s, rate.offered_per_s, note) == (0, 0, "the measure phase is empty")
+    assert (rate.submitted_per_s, rate.accepted_per_s, rate.expected_refusals_per_s) == (0, 0, 0)

@@ -48,6 +48,10 @@ def test_the_last_block_stays_an_edge_and_takes_the_place_of_one_too_near():
     assert edges_ms([1_000, 3_000, 5_000, 7_000, 9_000, 10_900, 11_000])[-3:] == [7_000, 9_000, 11_000]
 
 
+def test_two_blocks_may_be_all_that_stays():
+    assert edges_ms([1_000, 10_000, 11_000]) == [1_000, 11_000]
+
+
 def test_many_small_blocks_are_put_together():
     stamps = np.arange(1_000, 11_001, 2)
     made = Bins.of(chain(stamps), MEASURE)
@@ -74,6 +78,17 @@ def test_very_long_phases_have_longer_bins():
     made = Bins.of(chain([]), PhaseSpan(Phase.MEASURE, 0, 5_000_000 * MS))
     assert len(made) == MOST_BINS
     assert set(np.diff(made.edges)) == {10_000 * MS}
+
+
+def test_a_grid_is_as_wide_as_needed_and_ends_inside_the_phase():
+    wide = Bins.of(chain([]), PhaseSpan(Phase.MEASURE, 0, 5_000_000 * MS + 1))
+    assert set(np.diff(wide.edges)) == {10_000 * MS + 1}
+    short = Bins.of(chain([]), PhaseSpan(Phase.MEASURE, 1_000 * MS, 4_000 * MS - 1))
+    assert short.edges.tolist() == [1_000 * MS - 1, 2_000 * MS - 1, 3_000 * MS - 1]
+
+
+def test_a_time_of_zero_has_happened():
+    assert Bins(np.array([0, 10])).until(np.array([-1, 0, 10])).tolist() == [1, 2]
 
 
 def test_an_empty_phase_has_no_bin():

@@ -1,10 +1,17 @@
+from dataclasses import replace
+
 import pytest
 
+from bench.measure.inputs import Incidents
 from bench.measure.summary import summarise
+from bench.model.clock import NS_PER_S
+from bench.model.operation import Kind
 from bench.model.phase import Outcome, Phase, PhaseSpan
 from bench.model.result import Trial, WarmUp
 from bench.model.transaction import ErrorClass
+from bench.model.workload import OperationInfo
 from tests.support.bundles import SMALLBANK, synthetic_trial
+from tests.support.queues import queued_trial
 from tests.support.rows import OPERATIONS, chain, read, trial_input, worker_cpu, write
 
 STAMPS = [1_000 * number + 500 for number in range(20)]
@@ -76,6 +83,17 @@ def test_the_table_of_operations():
     assert list(made) == [operation.name for operation in OPERATIONS]
 
 
+def test_each_operation_has_its_own_latency_and_failures():
+    names = (("pay", Kind.WRITE), ("look", Kind.READ), ("send", Kind.WRITE), ("peek", Kind.READ))
+    rows = [write(2_000, committed=2_100)] * 2 + [write(2_000, committed=2_300) | {"operation": 2}] * 3
+    rows += [read(2_000, answered=2_004)] * 2 + [read(2_000, answered=2_009) | {"operation": 3}]
+    rows += [read(2_000, error=ErrorClass.READ_REFUSED) | {"operation": 3}]
+    operations = tuple(OperationInfo(name, kind, 1, name) for name, kind in names)
+    made = summarise(trial_input(rows, chain(STAMPS), operations=operations)).operations
+    found = [(part.latency_ms.max, part.latency_ms.count, part.failed) for part in made.values()]
+    assert found == [(100, 2, 0), (4, 2, 0), (300, 3, 0), (9, 1, 1)]
+
+
 def test_errors_add_up_by_stage_and_keep_their_examples():
     rows = [write(2_000, outcome=Outcome.FAILED_EXPECTED, error=ErrorClass.REVERTED)] * 4
     rows += [write(2_000, outcome=Outcome.FAILED, error=ErrorClass.REVERTED)]
@@ -107,6 +125,11 @@ def test_blocks_of_the_measure_phase():
     assert (made.transactions_per_block_median, made.receipts_settled) == (4, True)
     unknown = [write(2_000, outcome=Outcome.UNRESOLVED, error=ErrorClass.STATUS_UNKNOWN)]
     assert not summarise(trial_input(unknown, blocks)).blocks.receipts_settled
+
+
+def test_blocks_on_both_edges_of_the_phase_are_in_it():
+    made = summarise(trial_input(plain(), chain([999.999, 1_000, 6_000, 11_000, 11_000.001]))).blocks
+    assert (made.count, made.interval_s_median) == (3, 5.0)
 
 
 def test_a_trial_that_never_started_is_invalid_and_whole():
@@ -156,6 +179,22 @@ def test_goodput_above_the_offered_load_is_explained():
     assert not any("due in the warm-up" in note for note in summarise(trial_input(plain(100), chain(STAMPS))).notes)
 
 
+def test_expected_refusals_that_finish_late_are_explained_too():
+    refusal = {"outcome": Outcome.FAILED_EXPECTED, "error": ErrorClass.BUSINESS_REFUSAL}
+    late = [write(100 + number, committed=1_500 + 10 * number, **refusal) for number in range(300)]
+    assert any("due in the warm-up" in note for note in summarise(trial_input([*late, *plain()], chain(STAMPS))).notes)
+
+
+@pytest.mark.parametrize(("late", "told"), [(10, False), (11, True)])
+def test_a_twentieth_more_than_was_offered_is_chance(late, told):
+    edges = range(1_000, 11_001, 1_000)
+    rows = [write(1_000 + 40 * number, committed=1_000 + 40 * number + 500) for number in range(200)]
+    rows += [write(500, committed=1_500)] * late
+    made = summarise(trial_input(rows, chain(edges)))
+    assert (made.rates.offered_per_s, made.rates.goodput_per_s) == (20, 20 + late / 10)
+    assert any("due in the warm-up" in note for note in made.notes) is told
+
+
 def test_latencies_from_sending_are_of_the_same_rows():
     rows = [write(2_000, submitted=2_300, accepted=2_310, committed=2_500, finalized=3_500) for _ in range(100)]
     rows += [write(1_500, submitted=12_000, committed=14_000)] * 10  # intended inside, sent after it
@@ -180,6 +219,8 @@ def test_a_warm_up_shorter_than_the_latency_is_noted():
     lost = [write(1_000 + number, outcome=Outcome.UNRESOLVED) for number in range(1_000)]
     assert "latency (at least 19.0 s)" in " ".join(summarise(trial_input(lost, chain(STAMPS))).notes)
     assert not any("the warm-up of" in note for note in summarise(trial_input(slow[:999], chain(STAMPS))).notes)
+    phases = [PhaseSpan(Phase.MEASURE, 0, NS_PER_S)]
+    assert not any("the warm-up of" in note for note in summarise(trial_input([], chain([]), phases=phases)).notes)
     quick = [write(1_000 + number, committed=2_000 + number) for number in range(1_000)]
     assert not any("the warm-up of" in note for note in summarise(trial_input(quick, chain(STAMPS))).notes)
 
@@ -212,3 +253,22 @@ def test_the_steps_before_the_load_are_kept():
     made = summarise(trial_input(plain(), chain(STAMPS), setup_s={"ledger_up": 1.5, "prepare": 2.5}))
     assert made.setup_s == {"ledger_up": 1.5, "prepare": 2.5}
     assert Trial.model_validate_json(made.model_dump_json()) == made
+
+
+def test_what_the_trial_was_given_is_kept():
+    changes = {"fillers": 3, "unmatched_commits": 2, "trial": 4, "seed": 5, "fresh_ledger": False}
+    resources = [worker_cpu(10), worker_cpu(20, "observer")]
+    made = summarise(trial_input(plain(), chain(STAMPS), resources=resources, **changes))
+    assert (made.counts.fillers, made.counts.unmatched_commits) == (3, 2)
+    assert (made.trial, made.seed, made.fresh_ledger, made.partial) == (4, 5, False, False)
+    assert made.resources == resources
+    dropped = read(2_000) | {"outcome": Outcome.DROPPED, "submitted_ns": -1}
+    made = summarise(trial_input([*plain(), dropped], chain(STAMPS), incidents=Incidents(partial=True)))
+    assert (made.partial, made.fresh_ledger, made.reads.dropped) == (True, True, 1)
+
+
+def test_a_summary_is_the_same_for_a_seed():
+    trial = queued_trial(rate=100, poisson=True, block_s=0.5, blocks=20)
+    assert summarise(trial) == summarise(trial)
+    other = summarise(replace(trial, seed=trial.seed + 1))
+    assert other.drift.in_flight_upper_per_s != summarise(trial).drift.in_flight_upper_per_s

@@ -1,10 +1,13 @@
 import pytest
 
+from bench.measure.counts import completeness, count_writes
 from bench.measure.inputs import Incidents, Limits
+from bench.measure.latencies import MeasuredRows
 from bench.measure.summary import summarise
-from bench.measure.verdict import blames_harness
-from bench.model.phase import Outcome
-from bench.model.result import Headroom, Verdict
+from bench.measure.verdict import Evidence, blames_harness
+from bench.model.clock import NS_PER_S
+from bench.model.phase import Outcome, Phase, PhaseSpan
+from bench.model.result import Headroom, Verdict, WarmUp
 from bench.model.transaction import ErrorClass
 from tests.support.rows import chain, read, trial_input, worker_cpu, write
 
@@ -57,6 +60,12 @@ def test_a_clean_trial_is_valid_without_reasons_or_notes():
             plain(),
             {"resources": [worker_cpu(1), worker_cpu(99, "observer")]},
             "harness-bound: observer used 99 % of a core",
+        ),
+        (
+            plain(),
+            {"incidents": Incidents(observer_pause_ns=1_500_000_000)},
+            "harness-bound: the observer stood still for 1,500 ms and may have stamped blocks late by as much, at most "
+            "250 ms are allowed; free the machine",
         ),
         (plain(), {"planned": 1_002}, "2 of 1,002 planned operations left no row, 0 are allowed"),
         (plain(), {"planned": 999}, "0 rows repeat an index and 1 lie outside the plan"),
@@ -136,11 +145,54 @@ def test_a_busy_encoder_takes_no_stamps_and_is_allowed():
 
 def test_few_sends_are_said():
     assert judged(plain(300))[2] == ["the submit-lag bound was tested on 300 sends; below 1,000 its p99 is coarse"]
+    assert judged(plain(1))[2] == ["the submit-lag bound was tested on 1 sends; below 1,000 its p99 is coarse"]
+    assert not any("sends" in note for note in judged(dropped(5, ErrorClass.IN_FLIGHT_BOUND))[2])
+
+
+def test_strangers_in_blocks_are_said():
+    assert judged(plain(), unmatched_commits=3)[2] == ["3 transactions in blocks were not this run's; not counted"]
 
 
 def test_late_reads_are_late_load():
     rows = plain(900) + [read(2_000, answered=2_001) | {"submitted_ns": 2_009_000_000}] * 100
     assert judged(rows)[0] == "invalid"
+
+
+def test_at_the_bounds_a_trial_is_still_valid():
+    assert judged(plain(990) + dropped(10, ErrorClass.INTERRUPTED))[:2] == ("valid", [])
+    late = [row | {"submitted_ns": row["intended_ns"] + 5_000_000} for row in plain()]
+    assert judged(late)[:2] == ("valid", [])
+
+
+def test_late_sending_names_the_remedy():
+    late = [row | {"submitted_ns": row["intended_ns"] + 5_010_000} for row in plain()]
+    assert judged(late)[1] == [
+        "harness-bound: submit lag p99 is 5.01 ms (nearest rank of 1,000 sends), at most 5 ms is allowed; lower the "
+        "rate, add workers, or free the machine"
+    ]
+
+
+def evidence(rows, **changes):
+    trial = trial_input(rows, chain(STAMPS), **changes)
+    counts, complete = count_writes(trial.rows, trial.planned), completeness(trial.rows, trial.planned)
+    return Evidence.of(trial, MeasuredRows.of(trial), counts, complete)
+
+
+def test_the_harness_answers_for_what_a_longer_warm_up_took_away():
+    """Declared from 1 s, applied from 3 s, to 11 s: late sends in between are still the harness's."""
+    phases = [PhaseSpan(Phase.WARM_UP, 0, 3 * NS_PER_S), PhaseSpan(Phase.MEASURE, 3 * NS_PER_S, 11 * NS_PER_S)]
+    longer = WarmUp(declared_s=1.0, cut_s=3.0, applied_s=3.0, note="")
+    rows = [write(999), write(1_000, submitted=1_007), write(2_000) | {"submitted_ns": -1}]
+    rows += [write(5_000), write(11_000)]
+    found = evidence(rows, phases=phases, warm_up=longer)
+    assert (found.planned, found.sent, found.submit_lag_p99_ns) == (3, 2, 7_000_000)
+    found = evidence(rows, phases=phases)
+    assert (found.planned, found.sent, found.submit_lag_p99_ns) == (1, 1, 1_000_000)
+
+
+def test_what_was_sent_at_time_zero_was_sent():
+    found = evidence([write(0, submitted=0)], phases=[PhaseSpan(Phase.MEASURE, 0, NS_PER_S)])
+    assert (found.planned, found.sent, found.submit_lag_p99_ns) == (1, 1, 0)
 
 
 def test_limits_can_be_set():
@@ -195,6 +247,8 @@ def test_the_trial_carries_what_it_was_held_against_or_says_that_it_was_not():
         ({"incidents": Incidents(harness_failure="worker 1")}, True),
         ({"incidents": Incidents(ledger_failure="exit 137")}, False),
         ({"incidents": Incidents(partial=True)}, False),
+        ({"incidents": Incidents(observer_pause_ns=250_000_000)}, False),
+        ({"incidents": Incidents(observer_pause_ns=250_000_001)}, True),
         ({"incidents": Incidents(ledger_failure="exit 137"), "resources": [worker_cpu(90)]}, False),
     ],
 )

@@ -74,7 +74,10 @@ def test_is_it_worse(result: Result, factor: float, tolerance: float, expected: 
 @pytest.mark.parametrize(
     ("factor", "tolerance", "expected"),
     [
-        (1.0, 0.0, Answer.AGREES),
+        (1.0, 0.0, Answer.UNDECIDED),
+        (1.0, 0.01, Answer.AGREES),
+        (1.05, 0.05, Answer.UNDECIDED),
+        (1.03, 0.05, Answer.AGREES),
         (1.10, 0.0, Answer.DIFFERS),
         (0.90, 0.0, Answer.DIFFERS),
         (1.10, 0.2, Answer.AGREES),
@@ -87,6 +90,15 @@ def test_does_it_repeat(result: Result, factor: float, tolerance: float, expecte
     later = candidate(result, "new", scaled(factor), [*scaled(factor)])
     goodput, p50, p99 = agreements(earlier, later, tolerance)
     assert (goodput.answer, p50.answer, p99.answer) == (expected, Answer.AGREES, expected)
+
+
+def test_trials_that_scatter_do_not_agree_because_nothing_was_found(result: Result) -> None:
+    earlier = candidate(result, "old", [100, 100.2, 99.8, 100.1, 99.9], [10.0] * 5)
+    later = candidate(result, "new", [40, 90, 70, 150, 200], [10.0] * 5)
+    goodput, _, p99 = agreements(earlier, later, 0.05)
+    assert goodput.answer is Answer.UNDECIDED
+    assert "may differ by up to" in goodput.grounds
+    assert p99.answer is Answer.AGREES
 
 
 def test_the_interval_is_told_as_a_share_that_is_positive_where_it_is_worse(result: Result) -> None:

@@ -52,7 +52,12 @@ def test_the_title_promises_only_what_the_verdict_holds(recorded: Result) -> Non
     ("found", "tone", "words", "fill"),
     [
         (headroom(0.1), "good", "300 /s were offered; without a ledger, this machine's generator sends 3,000 /s", 10.0),
-        (headroom(0.1, at_least=True), "good", "sends at least 3,000 /s (calibration). That is at most 10 %", 10.0),
+        (
+            headroom(0.1, at_least=True),
+            "good",
+            "sends at least 3,000 /s (calibration, plain transfers). That is at most 10 %",
+            10.0,
+        ),
         (headroom(0.5), "good", "up to 50 % is allowed", 50.0),
         (headroom(0.6), "bad", "60 % of its ceiling", 60.0),
         (headroom(1.5), "bad", "150 % of its ceiling", 100.0),

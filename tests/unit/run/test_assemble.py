@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench import registry
-from bench.load.watch import STATUS_HEAD
+from bench.load.watch import PAUSE, STATUS_HEAD
 from bench.measure.inputs import Limits
 from bench.model.ledger import Finality, LedgerClass, Network, Node
 from bench.model.phase import Outcome, Phase
@@ -135,6 +135,29 @@ def test_blocks_of_the_first_of_several_hosts_are_used_and_that_is_said(tmp_path
     assert made.input.hosts == 2
     assert len(made.blocks) == 111
     assert any(note.startswith("2 load hosts sent") for note in made.trial.notes)
+
+
+@pytest.mark.parametrize(
+    ("pauses", "longest_ms"),
+    [
+        ([(500, 900)], 0),  # before the measure phase, which is from 1 s to 11 s, declared
+        ([(500, 1_200)], 200),
+        ([(5_000, 5_030), (6_000, 7_500), (8_000, 8_100)], 1_500),
+        ([(10_900, 11_500)], 600),  # of the drain, where the last ones are stamped
+        ([(11_900, 12_400)], 100),  # it ended at 12 s
+        ([(12_100, 14_000)], 0),
+    ],
+)
+def test_how_long_the_observer_stood_still_counts_from_the_declared_measure_phase_to_the_end(
+    tmp_path, pauses, longest_ms
+):
+    known = facts(tmp_path / "spool")  # the check of the warm-up moves the start of the phase to 4 s
+    packed = b"".join(PAUSE.pack(began * S // 1_000, ended * S // 1_000) for began, ended in pauses)
+    (tmp_path / "spool" / "pauses-here.bin").write_bytes(packed + b"half a record"[: PAUSE.size - 3])
+    made = assemble(request(), known, Limits())
+    assert made.input.incidents.observer_pause_ns == longest_ms * S // 1_000
+    told = [reason for reason in made.trial.verdict.reasons if "the observer stood still" in reason]
+    assert len(told) == (longest_ms > 250)
 
 
 def test_a_trial_that_never_ran_is_invalid_and_whole(tmp_path):

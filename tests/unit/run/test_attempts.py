@@ -9,6 +9,7 @@ import pytest
 from bench.measure.inputs import TrialInput
 from bench.measure.summary import summarise
 from bench.model.phase import Outcome
+from bench.model.result import full_length_rates
 from bench.run.attempts import at_low_end, attempt_of, conclude
 from bench.run.search import Ask, Rules, Search
 from tests.support.attempts import Ledger, attempt, steady
@@ -87,7 +88,9 @@ def test_what_is_published_of_a_whole_search() -> None:
     assert found.low_per_s == pytest.approx(0.99 * search.low)  # type: ignore[operator]
     assert found.high_per_s == search.high
     assert (found.confirmed_passes, found.confirmed_trials) == (5, 5)
-    assert found.pass_probability_low == pytest.approx(0.549, abs=0.001)
+    rates = {one.offered_per_s for one in search.attempts if one.kind == "confirm"}
+    assert found.pass_probability_low == pytest.approx((0.05 / len(rates)) ** (1 / 5), abs=1e-6)
+    assert len(rates) == 2
     assert found.goodput_per_s.median == pytest.approx(min(330, search.low or 0))
     assert found.goodput_per_s.trials == 5
     assert not found.estimate
@@ -136,6 +139,36 @@ def test_until_it_is_established_the_high_end_is_a_rate_that_failed_clearly() ->
     assert conclude(search, "budget", estimate=False).high_per_s == 400
     whole = searched(steady(330))
     assert conclude(whole, "converged", estimate=False).high_per_s == whole.high
+
+
+def test_without_a_clear_failure_there_is_no_high_end() -> None:
+    """At most 8 % above the limit is tried, where 92 % are served."""
+
+    def judged(asked: Ask):  # type: ignore[no-untyped-def]
+        return attempt(asked, asked.offered_per_s < 330, served_share=1.0 if asked.offered_per_s < 330 else 0.92)
+
+    search = searched(judged, most=6)
+    assert search.high is not None
+    found = conclude(search, "budget", estimate=False)
+    assert found.high_per_s is None
+    assert any(f"from {search.high:,.4g}/s on trials failed, but none so clearly" in note for note in found.notes)
+
+
+def test_rates_that_had_their_chance_lower_what_five_passes_say() -> None:
+    turns = iter([False, False, False] + [True] * 100)
+
+    def judged(asked: Ask):  # type: ignore[no-untyped-def]
+        if asked.kind == "confirm" and asked.offered_per_s <= 330:
+            return attempt(asked, next(turns))
+        return steady(330)(asked)
+
+    search = searched(judged)
+    found = conclude(search, "converged", estimate=False)
+    rates = full_length_rates(search.attempts)
+    assert rates >= 4
+    assert (found.confirmed_passes, found.confirmed_trials) == (5, 5)
+    assert found.pass_probability_low == pytest.approx((0.05 / rates) ** (1 / 5), abs=1e-6)
+    assert found.pass_probability_low < 0.45
 
 
 def test_without_an_upper_end_the_harness_is_named() -> None:

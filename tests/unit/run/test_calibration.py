@@ -3,14 +3,17 @@ from __future__ import annotations
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.model.errors import LedgerError
+from bench.run import calibration
 from bench.run.calibration import FULL, QUICK, Calibrations, calibrate, ceilings_in_use, load_path
 from bench.run.calibration_store import CalibrationStore, LoadPath
+from bench.run.ceiling import Search
 from bench.run.interrupts import InterruptedRunError, Interrupts
-from bench.run.targets import Target
+from bench.run.targets import Target, headroom_of
 from bench.scenario.loader import scenario_from_mapping
 from bench.scenario.schema import EndpointChoice, LedgerChoice, Scenario
 from tests.support.calibration import EVM, MACHINE, Heard, ScriptedMachine, record
@@ -105,11 +108,66 @@ def test_a_low_ceiling_of_a_busy_machine_is_not_kept(store: CalibrationStore) ->
     assert store.find(EVM) is None
 
 
-def test_a_machine_that_holds_nothing_is_no_ceiling(store: CalibrationStore) -> None:
-    heard = Heard()
-    assert Calibrations(prober=ScriptedMachine(0), store=store)(ANVIL, scenario(4000), heard, Interrupts()) is None
+class Slow:
+    """Probes of 8 s each, on a clock of their own."""
+
+    def __init__(self, machine: ScriptedMachine) -> None:
+        self.machine, self.now = machine, 0
+
+    def clock(self) -> int:
+        return self.now
+
+    def __call__(self, *asked: Any) -> Any:
+        self.now += 8_000_000_000
+        return self.machine(*asked)
+
+
+@pytest.mark.parametrize(
+    ("rate", "asked", "ceiling"),
+    [
+        pytest.param(25_000, [50_000, 50_000, 25_000, 25_000], 25_000, id="far too weak"),
+        pytest.param(200, [1000, 1000, 400, 400], 400, id="too weak even for a slow run"),
+    ],
+)
+def test_a_harness_known_to_be_too_weak_is_held_against_what_failed(
+    store: CalibrationStore, monkeypatch: pytest.MonkeyPatch, rate: float, asked: list[float], ceiling: float
+) -> None:
+    slow, heard = Slow(ScriptedMachine(300)), Heard()
+    monkeypatch.setattr(calibration, "monotonic_ns", slow.clock)
+    part = Calibrations(prober=slow, store=store)(ANVIL, scenario(rate), heard, Interrupts())
+    assert part is not None
+    assert slow.machine.asked == asked
+    assert not part.at_least
+    assert part.ceiling_per_s == pytest.approx(ceiling)
+    headroom = headroom_of(scenario(rate), part)
+    assert headroom is not None
+    assert headroom.share > 0.5, "also where just twice the rate failed"
+    assert f"less than {ceiling:,.0f}/s" in heard.warnings[0]
+    assert store.find(EVM) is None, "it is no ceiling that was found"
+
+
+def test_failures_above_what_is_needed_say_nothing(store: CalibrationStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, heard = Slow(ScriptedMachine(0)), Heard()
+    readings = iter([0, 0, 8])
+    monkeypatch.setattr(calibration, "monotonic_ns", lambda: next(readings, 34) * 1_000_000_000)
+    assert Calibrations(prober=slow, store=store)(ANVIL, scenario(200), heard, Interrupts()) is None
+    assert slow.machine.asked == [1000, 1000]
     assert "no rate held" in heard.warnings[0]
-    assert store.find(EVM) is None
+
+
+@pytest.mark.parametrize(
+    ("held", "failed", "precision", "open_end"),
+    [(4000, 4900, 0.25, False), (4000, 5000, 0.25, False), (4000, 5001, 0.25, True), (4000, None, 0.1, True)],
+)
+def test_a_bracket_wider_than_the_precision_is_open(
+    held: float, failed: float | None, precision: float, open_end: bool
+) -> None:
+    assert Search(held, failed).open(precision) is open_end
+
+
+def test_a_quick_calibration_that_ends_in_its_bracket_is_a_lower_bound(store: CalibrationStore) -> None:
+    found = calibrate(EVM, QUICK, store, Heard(), Interrupts(), ScriptedMachine(3900), Clock(4.0))
+    assert (found.ceiling_per_s, found.failed_per_s, found.at_least) == (2000, 4000, True)
 
 
 def test_a_check_that_fails_is_a_warning(store: CalibrationStore) -> None:

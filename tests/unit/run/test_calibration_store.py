@@ -87,11 +87,36 @@ def test_a_lower_bound_that_is_no_news_replaces_nothing(store: CalibrationStore)
     found = store.find(EVM)
     assert found is not None
     assert found.ceiling_per_s == 5000
-    store.keep(record(store, 8000, at_least=True))
     store.keep(record(store, 6000))
     found = store.find(EVM)
     assert found is not None
     assert (found.ceiling_per_s, found.at_least) == (6000, False)
+
+
+@pytest.mark.parametrize(
+    ("known", "new", "replaced"),
+    [
+        pytest.param(("full", 5000, False), ("full", 4000, False), True, id="full by full"),
+        pytest.param(("full", 5000, False), ("full", 6000, True), False, id="full by a higher bound"),
+        pytest.param(("full", 5000, False), ("quick", 6000, False), False, id="full by quick"),
+        pytest.param(("full", 5000, False), ("check", 4000, False), False, id="full by a check"),
+        pytest.param(("full", 5000, True), ("quick", 4000, False), False, id="full bound by less"),
+        pytest.param(("full", 5000, True), ("check", 6000, True), True, id="full bound by more"),
+        pytest.param(("full", 5000, True), ("full", 4000, False), True, id="full bound by full"),
+        pytest.param(("quick", 5000, False), ("check", 4000, False), True, id="quick by a later check"),
+        pytest.param(("check", 5000, True), ("quick", 5000, True), False, id="bound by no news"),
+    ],
+)
+def test_what_replaces_what(
+    store: CalibrationStore, known: tuple[str, float, bool], new: tuple[str, float, bool], replaced: bool
+) -> None:
+    kept, later = (
+        record(store, ceiling, at_least=open_end).model_copy(update={"method": method})
+        for method, ceiling, open_end in (known, new)
+    )
+    store.keep(kept)
+    store.keep(later)
+    assert store.find(EVM) == (later if replaced else kept)
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -75,6 +75,15 @@ def test_a_percentile_among_censored_rows_is_null_with_its_lower_bound():
     assert found.lower_bound == {"p99": 30_000, "max": 30_000, "mean": (980 * 981 / 2 + 20 * 30_000) / 1_000}
 
 
+def test_a_percentile_may_be_the_last_that_was_resolved():
+    found = percentiles(ms(range(1, 91)), ms([1_000] * 10))
+    assert (found.p90, found.lower_bound.keys()) == (90, {"max", "mean"})
+
+
+def test_milliseconds_are_rounded_to_the_nanosecond():
+    assert percentiles(np.array([1_000_001, 1_000_001, 1_000_002])).mean == 1.000001
+
+
 def test_a_late_row_given_up_early_still_counts_as_slowest():
     # its own bound (1 ms) is below every latency, yet nobody knows that it would have been fast
     found = percentiles(ms(range(100, 199)), ms([1]))
