@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from bench.bundle.reader import read_bundle
 from bench.model.phase import Phase
 from bench.run.coordinator import RunOptions, run
@@ -96,7 +98,7 @@ def watched() -> Iterator[Sequence[TrialWatcher]]:
 
 def trial(rate: float, seconds: float, watchers: Sequence[TrialWatcher]) -> Figures:
     """One trial on the simulated ledger, so that the harness is what is seen."""
-    mapping = {
+    mapping: dict[str, JsonValue] = {
         "name": "watched",
         "ledgers": [{"name": "simulated", "options": {"block_interval_ms": 200}}],
         "workload": "transfer",

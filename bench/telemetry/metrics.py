@@ -252,7 +252,7 @@ _RESULTS = (
     _gauge(
         "bench_result_finality_seconds",
         Unit.SECONDS,
-        ("quantile", "bound"),
+        ("percentile", "bound"),
         "Finality latency of a run that has ended.",
         _RESULT,
     ),

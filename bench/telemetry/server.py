@@ -200,6 +200,9 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = READ_S
 
     def do_GET(self) -> None:
+        if not self._meant_for_us():
+            self.send_error(403, "this address answers to its own name only")
+            return
         try:
             answer = self.server.answer(urlsplit(self.path).path, self.headers.get("Accept", ""))
         except Exception as error:  # noqa: BLE001  # the edge of this thread: whoever asks learns why there is nothing
@@ -216,6 +219,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("X-Content-Type-Options", "nosniff")
         self.end_headers()
         self.wfile.write(body)
+
+    def _meant_for_us(self) -> bool:
+        """On loopback a foreign name in `Host` is a page of somebody else's that had its name point here."""
+        if not ip_address(str(self.server.server_address[0])).is_loopback:
+            return True
+        try:
+            name = urlsplit(f"//{self.headers.get('Host', LOOPBACK)}").hostname or ""
+            return name == "localhost" or ip_address(name).is_loopback
+        except ValueError:
+            return False
 
     def _refuse(self) -> None:
         self.send_response(405)

@@ -43,8 +43,8 @@ FINDINGS = section(
                 _cell("bench_result_goodput_per_second", 'bound="median"'),
                 _cell("bench_result_goodput_per_second", 'bound="high"'),
                 _cell("bench_result_offered_per_second"),
-                _cell("bench_result_finality_seconds", 'quantile="0.5"', 'bound="median"'),
-                _cell("bench_result_finality_seconds", 'quantile="0.99"', 'bound="median"'),
+                _cell("bench_result_finality_seconds", 'percentile="0.5"', 'bound="median"'),
+                _cell("bench_result_finality_seconds", 'percentile="0.99"', 'bound="median"'),
                 _cell("bench_result_verdict", 'status="valid"'),
             ),
             (
@@ -78,7 +78,7 @@ MEASURES = section(
         bars(
             About(202, 12, "Finality p99", "s", "From due to final; median of the trials.", NONE),
             Query(
-                _ended("bench_result_finality_seconds", 'quantile="0.99"', 'bound="median"'),
+                _ended("bench_result_finality_seconds", 'percentile="0.99"', 'bound="median"'),
                 "{{ledger}} {{workload}} {{run_id}}",
                 instant=True,
             ),

@@ -26,7 +26,7 @@ VALUES = {
     "operation": ("balance", "send_payment"),
     "own": ("yes", "no"),
     "phase": PHASES,
-    "quantile": ("0.5", "0.99"),
+    "percentile": ("0.5", "0.99"),
     "status": VERDICTS,
     "worker": ("0", "1"),
 }

@@ -43,6 +43,21 @@ def test_there_is_nothing_else(server: LiveServer, path: str):
     assert b" 404 " in exchange(server, f"GET {path} HTTP/1.1\r\n\r\n".encode()).split(b"\r\n")[0]
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:80", b" 200 "),
+        ("localhost", b" 200 "),
+        ("[::1]:9", b" 200 "),
+        ("evil.example", b" 403 "),
+        ("", b" 403 "),
+    ],
+)
+def test_a_foreign_name_that_points_here_reads_nothing(server: LiveServer, host: str, status: bytes):
+    answer = exchange(server, f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    assert status in answer.split(b"\r\n")[0]
+
+
 def test_a_request_too_long_is_refused(server: LiveServer):
     answer = exchange(server, b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n")
     assert b" 414 " in answer.split(b"\r\n")[0]
