@@ -29,5 +29,7 @@ def watchers(*, live: bool, listen: str | None = None) -> Iterator[Sequence[Tria
         note(f"live: {server.url} (Prometheus scrapes {server.url}metrics)")
         if server.open_to_others:
             note(f"warning: whoever can reach {host}:{server.port} can read the live figures; there is no password")
-        yield server.watchers
-        server.linger(LINGER_S)
+        try:
+            yield server.watchers
+        finally:  # also when the run ends badly: who watches must see that it ended
+            server.linger(LINGER_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from bench.model.clock import NS_PER_MS, NS_PER_S
 from bench.model.result import Interval, Result
 from bench.telemetry.metrics import PHASES, VERDICTS
-from bench.telemetry.state import WATCHER, RunState, TrialState
+from bench.telemetry.state import RunState, TrialState
 
 TOGETHER = ("network", "harness")
 """Names in `Efficiency.node` that stand for several processes."""
@@ -39,9 +40,10 @@ def gauges(run: RunState, now_ns: int) -> Iterator[Gauge]:
 
 
 def disk_free(results: Path) -> Iterator[Gauge]:
-    """Where bundles are made."""
-    with contextlib.suppress(OSError):
-        yield Gauge("bench_disk_free_bytes", ("results",), shutil.disk_usage(results).free)
+    """Where bundles are made; and where workers spool rows and nodes that the harness started keep their data."""
+    for mount, path in (("results", results), ("work", Path(tempfile.gettempdir()))):
+        with contextlib.suppress(OSError):
+            yield Gauge("bench_disk_free_bytes", (mount,), shutil.disk_usage(path).free)
 
 
 def _run(run: RunState, now_ns: int) -> Iterator[Gauge]:
@@ -60,12 +62,12 @@ def _load(trial: TrialState, now_ns: int) -> Iterator[Gauge]:
     on = trial.start_ns is not None and not trial.ended_ns and now_ns - trial.start_ns < outline.duration_ns
     rate = outline.process.rate_at(max(0, now_ns - (trial.start_ns or 0))) if on else 0.0
     yield Gauge("bench_offered_rate", (), rate)
-    reports = [state.newest for state in trial.workers.values() if state.newest is not None]
-    yield Gauge("bench_in_flight", (), 0 if trial.ended_ns else sum(report.in_flight for report in reports))
+    in_flight = sum(report.in_flight for _, report in trial.live(now_ns))
+    yield Gauge("bench_in_flight", (), 0 if trial.ended_ns else in_flight)
     yield Gauge("bench_in_flight_bound", (), outline.in_flight)
     if outline.objective_ns is not None:
         yield Gauge("bench_slo_finality_seconds", (), outline.objective_ns / NS_PER_S)
-    yield Gauge("bench_harness_bound", (), trial.harness_bound())
+    yield Gauge("bench_harness_bound", (), trial.harness_bound(now_ns))
 
 
 def _workers(trial: TrialState, now_ns: int) -> Iterator[Gauge]:
@@ -81,18 +83,17 @@ def _workers(trial: TrialState, now_ns: int) -> Iterator[Gauge]:
 
 
 def _chain(trial: TrialState, now_ns: int) -> Iterator[Gauge]:
-    reports = [state.newest for state in trial.workers.values() if state.newest is not None]
-    watcher = trial.workers.get(WATCHER)
-    if watcher is None or watcher.newest is None:
+    """What the workers that are up know of it; of several observers the one that heard last."""
+    live = [(max(0, trial.seen_until(now_ns) - heard_ns), report) for heard_ns, report in trial.live(now_ns)]
+    if not live:
         return
-    newest = watcher.newest
-    since = max(0, trial.seen_until(now_ns) - watcher.heard_ns)
-    yield Gauge("bench_observer_age_seconds", (), (newest.observer_age_ns + since) / NS_PER_S)
-    delay = max(report.observer_delay_ns for report in reports)
-    yield Gauge("bench_observer_delay_seconds", (), delay / NS_PER_S)
-    if newest.blocks is not None and newest.blocks.heard:
-        yield Gauge("bench_block_height", (), newest.blocks.height)
-        yield Gauge("bench_block_age_seconds", (), (newest.blocks.age_ns + since) / NS_PER_S)
+    yield Gauge("bench_observer_age_seconds", (), min(since + one.observer_age_ns for since, one in live) / NS_PER_S)
+    yield Gauge("bench_observer_delay_seconds", (), max(one.observer_delay_ns for _, one in live) / NS_PER_S)
+    blocks = [(since + one.blocks.age_ns, one.blocks) for since, one in live if one.blocks and one.blocks.heard]
+    if blocks:
+        age_ns, newest = min(blocks, key=lambda seen: seen[0])
+        yield Gauge("bench_block_height", (), newest.height)
+        yield Gauge("bench_block_age_seconds", (), age_ns / NS_PER_S)
 
 
 def _processes(run: RunState) -> Iterator[Gauge]:

@@ -4,6 +4,7 @@ They guide the eye; what a trial is worth, its verdict says (`bench.measure.verd
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from itertools import dropwhile
@@ -14,7 +15,7 @@ from bench.model.clock import NS_PER_MS, NS_PER_S
 from bench.model.phase import Phase
 from bench.model.transaction import HARNESS_CAUSED_DROPS, ErrorClass
 from bench.telemetry.live_sample import DONE, LOADED, Run, Sample
-from bench.telemetry.live_window import PERCENTILE_S, Point, Window
+from bench.telemetry.live_window import PERCENTILE_S, Point, Window, bucket_percentile
 
 STALE_S = 5.0
 """Workers report every second; after so long without a report, what is shown is no longer true."""
@@ -83,6 +84,23 @@ def stale_lights(age_s: float) -> tuple[Light, Light, Light]:
     """The three when there is load and nothing was reported for so long: that is the harness's own fault."""
     reason = f"Our workers have not reported for {age_s:.0f} s."
     return (*unknown_lights(reason)[:2], _light(OURS, (State.BAD, reason)))
+
+
+def surely_late(before: Sequence[int], middle: Sequence[int], now: Sequence[int], limits: Limits) -> bool:
+    """Whether sends are late beyond doubt, from the cumulative lag buckets at the beginning, the middle and the end of
+    a window: their p99 lies above the bucket that the bound lies in, in the whole and in each half. One pause, however
+    long, lies in one half only; of fewer than `LEAST_SENT` nothing is said. Empty buckets stand for zeros.
+    """
+    bound_ns = next((edge for edge in LAG_BUCKETS_NS if edge >= limits.submit_lag_p99_ns), LAG_BUCKETS_NS[-1])
+    if sum(now) - sum(before) < LEAST_SENT:
+        return False
+    return all(_p99_ns(old, new) > bound_ns for old, new in ((before, now), (before, middle), (middle, now)))
+
+
+def _p99_ns(before: Sequence[int], now: Sequence[int]) -> float:
+    """Of what came between; 0 when nothing did."""
+    gained = [max(0, new - old) for old, new in zip(before, now, strict=True)] if before else now
+    return bucket_percentile(LAG_BUCKETS_NS, gained, 0.99) or 0.0
 
 
 _Found = tuple[State, str]
@@ -239,7 +257,7 @@ def _ours(window: Window, point: Point, limits: Limits) -> _Found:
 
 def _pace(window: Window, point: Point, limits: Limits) -> _Found:
     """Submit lag and processors against the bounds of the verdict. A lag in the bucket that the bound lies in may be on
-    either side of it, and only warns.
+    either side of it, and one pause is no state: these only warn.
     """
     bound_ms = limits.submit_lag_p99_ns / NS_PER_MS
     enough = window.gained(lambda one: one.submitted + one.reads_issued, PERCENTILE_S) >= LEAST_SENT
@@ -252,7 +270,13 @@ def _pace(window: Window, point: Point, limits: Limits) -> _Found:
     text = ", ".join(parts)
     text = f"{text[0].upper()}{text[1:]}."
     shares = [0.0 if lag is None else lag / bound_ms, (busiest or 0.0) / limits.worker_cpu_percent]
-    surely_ns = next((edge for edge in LAG_BUCKETS_NS if edge >= limits.submit_lag_p99_ns), LAG_BUCKETS_NS[-1])
-    if (lag or 0.0) > round(surely_ns / NS_PER_MS, 2) or shares[1] >= 1:
+    if shares[1] >= 1 or (enough and _late(window, limits)):
         return State.BAD, text
     return (State.WARN if max(shares) > NEAR else State.GOOD), text
+
+
+def _late(window: Window, limits: Limits) -> bool:
+    before, middle = window.past(PERCENTILE_S), window.past(PERCENTILE_S / 2)
+    if before is None or middle is None:
+        return False
+    return surely_late(before.lag_buckets, middle.lag_buckets, window.samples[-1].lag_buckets, limits)

@@ -110,7 +110,8 @@ _RUN = (
         "bench_harness_bound",
         Unit.NONE,
         (),
-        "1 while the harness itself is the limit: it sends late (p99 of the last 10 s), or a worker's core is full.",
+        "1 while the harness itself is the limit, from the last 10 s: it sends late throughout, had nothing ready to"
+        " send, or the core of a worker or the observer is full. 0 before the measure phase.",
     ),
 )
 
@@ -199,7 +200,7 @@ _HARNESS = (
         "bench_disk_free_bytes",
         Unit.BYTES,
         ("mount",),
-        'Free where results are written (mount="results").',
+        'Free where results are written (mount="results"), and where rows and managed nodes are until then ("work").',
         _COORDINATED,
     ),
 )
@@ -209,12 +210,24 @@ _PROCESSES = (
         "bench_process_cpu_seconds_total",
         Unit.SECONDS,
         _PROCESS,
-        "Processor time, by process and role (harness or ledger).",
+        "Processor time since it was first looked at in a trial, by process and role (harness or ledger).",
         _COORDINATED,
     ),
     _gauge("bench_process_resident_bytes", Unit.BYTES, _PROCESS, "Resident memory.", _COORDINATED),
-    _counter("bench_process_read_bytes_total", Unit.BYTES, _PROCESS, "Read from storage.", _COORDINATED),
-    _counter("bench_process_written_bytes_total", Unit.BYTES, _PROCESS, "Written to storage.", _COORDINATED),
+    _counter(
+        "bench_process_read_bytes_total",
+        Unit.BYTES,
+        _PROCESS,
+        "Read from storage; from when on, as for processor time.",
+        _COORDINATED,
+    ),
+    _counter(
+        "bench_process_written_bytes_total",
+        Unit.BYTES,
+        _PROCESS,
+        "Written to storage; from when on, as for processor time.",
+        _COORDINATED,
+    ),
     _gauge("bench_process_open_fds", Unit.NONE, _PROCESS, "Open file descriptors.", _COORDINATED),
     _gauge("bench_process_threads", Unit.NONE, _PROCESS, "Threads.", _COORDINATED),
     _gauge("bench_node_data_bytes", Unit.BYTES, ("node",), "What a node's directory takes up on disk.", _MANAGED),

@@ -262,7 +262,7 @@ def _need_clients(program: Program) -> None:
         raise HarnessError(
             f"{program.names[0]} is not on PATH, and this machine has no apt to fetch it with",
             value=", ".join(absent),
-            remedy=f"put {program.names[0]} on PATH (any 2.x or 3.x of it), or use docker/compose.yml",
+            remedy=f"put {program.names[0]} on PATH (2.42 or newer of it), or use docker/compose.yml",
         )
 
 

@@ -81,7 +81,7 @@ def of_blocks(blocks: BlockCounters) -> dict[Key, int]:
 
 
 def of_process(sample: ResourceSample) -> dict[Key, int]:
-    """What a process has used since it began; what the system would not tell is left out."""
+    """What a process has used since it began, trial or not; what the system would not tell is left out."""
     label = (sample.process, sample.role)
     counts = {
         Key("bench_process_cpu_seconds_total", label): round(sample.cpu_s * NS_PER_S),

@@ -73,7 +73,7 @@ class LiveServer:
     def linger(self, most_s: float) -> None:
         """Wait, at most `most_s`, until whoever asks regularly has asked once more and so has the last values."""
         since = monotonic_ns()
-        regular = [path for path, at in self._asked.items() if at > since - REGULAR_NS]
+        regular = [path for path, at in list(self._asked.items()) if at > since - REGULAR_NS]
         while any(self._asked[path] < since for path in regular) and monotonic_ns() < since + most_s * NS_PER_S:
             time.sleep(0.02)
 

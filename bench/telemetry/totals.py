@@ -56,6 +56,14 @@ class Totals:
             else:
                 self._sums.setdefault(key, 0)
 
+    def take_since_first(self, source: Source, values: Mapping[Key, int]) -> None:
+        """As `take`, of a source that counted before anybody looked: its first value of each key counts as nothing."""
+        if source.trial >= self._oldest:
+            known = self._known.setdefault(source, {})
+            for key, value in values.items():
+                known.setdefault(key, value)
+        self.take(source, values)
+
     def keep_from(self, trial: int) -> None:
         """Reports of trials before this one can no longer come; what they counted stays in the sums."""
         self._oldest = max(self._oldest, trial)

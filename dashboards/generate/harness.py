@@ -51,7 +51,14 @@ ALIVE = section(
             decimals=1,
         ),
         tile(
-            About(104, 5, "Is the harness the limit?", "none", "It sends late, or a worker's core is full."),
+            About(
+                104,
+                5,
+                "Is the harness the limit?",
+                "none",
+                "From the last 10 s: it sends late throughout, had nothing ready to send, or the core of a worker or"
+                " the observer is full. Never during warm-up.",
+            ),
             Query(f"max({of('bench_harness_bound')})", "harness", instant=True),
             mapping={"0": ("no", GOOD), "1": ("YES", BAD)},
         ),
@@ -61,7 +68,8 @@ ALIVE = section(
                 4,
                 "Disk free",
                 "bytes",
-                "Where results are written; a full disk ends the run. The alert fires below 2 GiB.",
+                "The least of where results are written and where rows and managed nodes are kept meanwhile; a full"
+                " disk ends the run. The alert fires below 2 GiB.",
             ),
             Query(f"min({of('bench_disk_free_bytes')})", "free", instant=True),
             steps=[(2 * GIB, WARN), (10 * GIB, GOOD)],
@@ -72,7 +80,7 @@ ALIVE = section(
         7,
         timeline(
             About(106, 12, "Workers over time", "none", "Which worker was lost, and when."),
-            Query(f"max by (worker) ({of('bench_worker_up')})", "worker {{worker}}"),
+            Query(f"max by (worker) ({of('bench_worker_up')})", "{{worker}}"),
             {"0": ("lost", BAD), "1": ("up", GOOD)},
         ),
         timeline(
@@ -107,7 +115,7 @@ LATE = section(
                 "s",
                 "Most that a pause overran: something held the worker's core meanwhile.",
             ),
-            Query(f"max by (worker) ({of('bench_worker_event_loop_lag_seconds')})", "worker {{worker}}"),
+            Query(f"max by (worker) ({of('bench_worker_event_loop_lag_seconds')})", "{{worker}}"),
             steps=[(0.005, WARN)],
         ),
         lines(
@@ -135,7 +143,7 @@ LATE = section(
                 "short",
                 "Operations signed before their time. At zero the encoder is too slow, and operations drop.",
             ),
-            Query(f"max by (worker) ({of('bench_encoder_buffered')})", "worker {{worker}}"),
+            Query(f"max by (worker) ({of('bench_encoder_buffered')})", "{{worker}}"),
         ),
         lines(
             About(
@@ -145,7 +153,7 @@ LATE = section(
                 "s",
                 "Reports come once a second; blocks come as the ledger makes them.",
             ),
-            Query(f"max by (worker) ({of('bench_snapshot_age_seconds')})", "worker {{worker}}"),
+            Query(f"max by (worker) ({of('bench_snapshot_age_seconds')})", "{{worker}}"),
             Query(f"max({of('bench_observer_age_seconds')})", "observer"),
         ),
         lines(
@@ -193,7 +201,13 @@ COST = section(
             Query(rate(of("bench_sent_bytes_total")), "sent"),
         ),
         lines(
-            About(306, 8, "Disk free", "bytes", "Where results are written."),
+            About(
+                306,
+                8,
+                "Disk free",
+                "bytes",
+                "Where results are written; and the work directory, of rows and managed nodes.",
+            ),
             Query(f"min by (mount) ({of('bench_disk_free_bytes')})", "{{mount}}"),
         ),
     ),
@@ -201,7 +215,7 @@ COST = section(
         7,
         lines(
             About(307, 12, "Lanes, by worker", "none", "Connections over which a worker sends."),
-            Query(f"max by (worker) ({of('bench_lanes')})", "worker {{worker}}"),
+            Query(f"max by (worker) ({of('bench_lanes')})", "{{worker}}"),
         ),
         lines(
             About(

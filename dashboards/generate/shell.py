@@ -107,7 +107,8 @@ def annotation_queries(of_a_run: bool) -> list[build.AnnotationQuery]:
     people = build.AnnotationQuery().name("Annotations & Alerts").datasource(OWN).built_in(1).enable(True).hide(True)
     people = people.icon_color(GREY).type("dashboard")
     pushed = build.AnnotationQuery().name("Phases and faults (pushed)").datasource(OWN).enable(True).icon_color(AMBER)
-    pushed.build().target = model.AnnotationTarget(limit=500, match_any=False, tags=[TAG], type_val="tags")  # type: ignore[assignment] # the model takes it, its type asks for a data query
+    tags = [TAG, "run:$run"] if of_a_run else [TAG]  # Grafana fills in variables; without `match_any` it wants both
+    pushed.build().target = model.AnnotationTarget(limit=500, match_any=False, tags=tags, type_val="tags")  # type: ignore[assignment] # the model takes it, its type asks for a data query
     if not of_a_run:
         return [people, pushed]
     phases = _by_query("Phases", of("bench_phase", f'phase=~"{SHOWN_PHASES}"'), BLUE, "{{phase}}")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -174,6 +175,39 @@ def test_grafana_is_given_the_data_source_and_the_dashboards() -> None:
     assert provider["allowUiUpdates"] is True
     assert f"../dashboards:{provider['options']['path']}:ro" in SERVICES["grafana"]["volumes"]
     assert SERVICES["grafana"]["environment"]["GF_DASHBOARDS_MIN_REFRESH_INTERVAL"] == "1s"
+
+
+@pytest.mark.parametrize("secret", ["", "\n", " \n"])
+def test_grafana_does_not_start_with_an_empty_password(tmp_path: Path, secret: str) -> None:
+    done = start_grafana(tmp_path, secret)
+    assert done.returncode == 64
+    assert done.stdout == ""
+    assert done.stderr == "GRAFANA_ADMIN_PASSWORD is empty: set it in docker/.env\n"
+
+
+def test_grafana_starts_with_a_password_and_tells_it_nobody(tmp_path: Path) -> None:
+    done = start_grafana(tmp_path, "a b c\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "started\n", "")
+
+
+def test_grafana_is_started_by_the_script_that_looks_at_the_password() -> None:
+    grafana = SERVICES["grafana"]
+    assert grafana["entrypoint"] == ["sh", "/start.sh", "/run.sh"]
+    assert "./grafana/start.sh:/start.sh:ro" in grafana["volumes"]
+    assert grafana["environment"]["GF_SECURITY_ADMIN_PASSWORD__FILE"] == f"/run/secrets/{grafana['secrets'][0]}"
+
+
+def start_grafana(directory: Path, secret: str) -> subprocess.CompletedProcess[str]:
+    """With `secret` in the file where the password is, and `echo started` in place of Grafana."""
+    (directory / "secret").write_text(secret)
+    return subprocess.run(
+        ["/bin/sh", str(DOCKER / "grafana" / "start.sh"), "echo", "started"],
+        env={"PATH": os.defpath, "GF_SECURITY_ADMIN_PASSWORD__FILE": str(directory / "secret")},
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
 
 
 def has_compose() -> bool:

@@ -245,7 +245,9 @@ def test_dashboards_find_each_other_and_keep_choices_and_time(name: str) -> None
 @pytest.mark.parametrize("name", NAMES)
 def test_what_was_pushed_is_shown_by_its_tag(name: str) -> None:
     by_tag = [each for each in board(name)["annotations"]["list"] if each.get("target", {}).get("type") == "tags"]
-    assert [each["target"]["tags"] for each in by_tag] == [["bench"]]
+    assert [(each["target"]["tags"], each["target"]["matchAny"]) for each in by_tag] == [
+        (["bench"] if name == "comparison" else ["bench", "run:$run"], False)
+    ]
     assert all(each["datasource"] == GRAFANA for each in by_tag)
 
 

@@ -13,7 +13,7 @@ from bench.load.watch import BlockLog
 from bench.measure.inputs import Limits
 from bench.model.buckets import LAG_BUCKETS_NS
 from bench.model.clock import NS_PER_S
-from bench.model.counters import Counters
+from bench.model.counters import BlockCounters, Counters
 from bench.model.operation import Kind as OperationKind
 from bench.model.resources import ResourceSample
 from bench.model.transaction import ErrorClass
@@ -209,36 +209,117 @@ def test_buckets_are_cumulative_and_their_bounds_in_seconds():
     assert total(values, name, le="+Inf") == 4
 
 
-def test_the_harness_is_bound_while_it_sends_late_or_a_worker_is_full():
+LONG = replace(OUTLINE, workers=1, warm_up_ns=0, duration_ns=60 * NS_PER_S)
+LATE_NS, ON_TIME_NS = 20_000_000, 200_000
+
+
+def bound_each_second(outline: TrialOutline, late_each_second: list[int], rate: int = 100) -> list[int]:
+    """`bench_harness_bound` after each second, in which so many of the sends are late."""
+    stage = Stage(outline)
+    stage.begin()
+    tally, bound = Tally(2), []
+    for sequence, late in enumerate(late_each_second, 1):
+        for number in range(rate):
+            tally.sent[0](LATE_NS if number < late else ON_TIME_NS)
+        counters = tally.gather()
+        counters.incarnation, counters.sequence = "a", sequence
+        stage.clock.forward(1)
+        stage.watch.counted(0, Counters.from_wire(counters.to_wire()))
+        bound.append(int(total(stage.values(), "bench_harness_bound")))
+    return bound
+
+
+@pytest.mark.parametrize(
+    ("late", "first"),
+    [([0] * 20, None), ([3] * 20, 6), ([0] * 10 + [6] * 10, 16), ([0] * 10 + [100] + [0] * 9, None)],
+)
+def test_the_harness_is_bound_when_it_sends_late_throughout_and_not_after_one_pause(late: list[int], first: int | None):
+    bound = bound_each_second(LONG, late)
+    assert (bound.index(1) + 1 if 1 in bound else None) == first
+    assert bound[-1] == (first is not None)
+
+
+def test_the_lag_of_a_few_sends_binds_nobody():
+    assert bound_each_second(LONG, [9] * 15, rate=9) == [0] * 15
+    assert bound_each_second(LONG, [10] * 15, rate=10)[-1] == 1
+
+
+def test_a_lag_in_the_bucket_of_the_bound_may_be_below_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(globals(), "LATE_NS", 5_500_000)
+    assert bound_each_second(LONG, [100] * 15) == [0] * 15
+
+
+def test_what_the_warm_up_did_binds_nobody():
+    warm = replace(LONG, warm_up_ns=10 * NS_PER_S)
+    assert bound_each_second(warm, [100] * 10 + [0] * 15) == [0] * 25
+    assert bound_each_second(warm, [100] * 25).index(1) + 1 == 16
+
+
+@pytest.mark.parametrize(
+    ("cause", "bound"),
+    [(ErrorClass.BUFFER_EMPTY, 1), (ErrorClass.ACCOUNT_UNAVAILABLE, 1), (ErrorClass.IN_FLIGHT_BOUND, 0)],
+)
+def test_the_harness_is_bound_while_it_has_nothing_ready(cause: ErrorClass, bound: int):
+    stage = Stage(LONG)
+    stage.begin()
+    stage.clock.forward(1)
+    stage.watch.counted(0, report(1))
+    assert total(stage.values(), "bench_harness_bound") == 0
+    for sequence in range(2, 15):
+        stage.clock.forward(1)
+        stage.watch.counted(0, report(sequence, dropped={int(cause): 3}))
+        assert total(stage.values(), "bench_harness_bound") == (bound if sequence < 12 else 0), sequence
+
+
+@pytest.mark.parametrize(
+    ("process", "percent", "bound"),
+    [("worker-0", 90.0, 1), ("observer", 90.0, 1), ("observer", 80.0, 0), ("encoder-0", 99.0, 0)],
+)
+def test_the_harness_is_bound_while_a_core_of_it_is_full(process: str, percent: float, bound: int):
     stage = Stage()
     stage.begin()
-    late = (20_000_000,) * 5
-    on_time = (200_000,) * 100
-    stage.watch.counted(0, report(1, lags=on_time))
-    assert total(stage.values(), "bench_harness_bound") == 0
-    stage.clock.forward(1)
-    stage.watch.counted(0, report(2, lags=on_time + late))
-    assert total(stage.values(), "bench_harness_bound") == 1
-    for sequence in range(3, 16):
-        stage.clock.forward(1)
-        stage.watch.counted(0, report(sequence, lags=on_time * sequence + late))
-    assert total(stage.values(), "bench_harness_bound") == 0
-    stage.watch.used([sample("encoder-0", stage.clock.now, 99.0)], {})
-    assert total(stage.values(), "bench_harness_bound") == 0
-    stage.watch.used([sample("worker-0", stage.clock.now, 90.0)], {})
-    assert total(stage.values(), "bench_harness_bound") == 1
+    stage.watch.used([sample(process, stage.clock.now, percent)], {})
+    assert total(stage.values(), "bench_harness_bound") == 0, "it is the warm-up"
+    stage.clock.forward(2)
+    assert total(stage.values(), "bench_harness_bound") == bound
+
+
+def test_what_a_lost_worker_said_of_the_moment_goes_with_it():
+    stage = Stage(LONG)
+    stage.begin()
+    fresh, old = (
+        BlockCounters(heard=2, height=height, age_ns=age_ns) for height, age_ns in ((9, 10**9), (7, 4 * 10**9))
+    )
+    stage.watch.counted(0, report(in_flight=40, blocks=fresh))
+    stage.watch.counted(1, report(in_flight=2, blocks=old))
+    assert total(stage.values(), "bench_in_flight") == 42
+    assert total(stage.values(), "bench_block_age_seconds") == 1, "the freshest view"
+    stage.clock.forward(4)
+    stage.watch.counted(1, report(2, in_flight=2, blocks=old))
+    stage.clock.forward(2)
+    values = stage.values()
+    assert total(values, "bench_worker_up", worker="worker-0") == 0
+    assert total(values, "bench_in_flight") == 2
+    assert total(values, "bench_block_height") == 7
+    assert total(values, "bench_block_age_seconds") == 6
+    stage.clock.forward(6)
+    values = stage.values()
+    assert total(values, "bench_in_flight") == 0
+    assert not [name for name, _ in values if name.startswith(("bench_block_age", "bench_observer_"))]
 
 
 def test_processes_count_on_over_their_lives_and_what_is_not_known_is_left_out():
     stage = Stage()
     stage.watch.used([sample("worker-0", 0, cpu_s=2.0)], {"node": 77})
     stage.watch.used([sample("worker-0", 1, cpu_s=3.5)], {})
-    stage.watch.used([sample("worker-0", 2, cpu_s=0.5, pid=2)], {})
+    stage.watch.used([sample("worker-0", 2, cpu_s=8.0, pid=2)], {})
+    assert total(stage.values(), "bench_process_cpu_seconds_total") == 1.5, "a new pid brings nothing of before"
+    stage.watch.used([replace(sample("worker-0", 3, cpu_s=10.5, pid=2), write_bytes=100)], {})
     stage.watch.used([replace(sample("host", 2), role="host")], {})
     values = stage.values()
     assert total(values, "bench_process_cpu_seconds_total", process="worker-0", role="harness") == 4.0
     assert total(values, "bench_process_cpu_seconds_total") == 4.0
-    assert total(values, "bench_process_written_bytes_total") == 140
+    assert total(values, "bench_process_written_bytes_total") == 30
     assert total(values, "bench_process_resident_bytes") == 5_000
     assert not [name for name, _ in values if name == "bench_process_read_bytes_total"]
     assert total(values, "bench_node_data_bytes", node="node") == 77
@@ -279,7 +360,8 @@ def test_an_objective_brings_its_own_metrics(tmp_path: Path):
     values = stage.values()
     assert total(values, "bench_slo_finality_seconds") == 1.5
     assert total(values, "bench_finality_over_slo_total") == 4
-    assert total(values, "bench_disk_free_bytes", mount="results") > 0
+    for mount in ("results", "work"):
+        assert total(values, "bench_disk_free_bytes", mount=mount) > 0
     names = {name for name, _ in Stage().values()}
     assert not names & {"bench_slo_finality_seconds", "bench_finality_over_slo_total", "bench_disk_free_bytes"}
 

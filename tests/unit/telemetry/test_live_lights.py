@@ -172,6 +172,17 @@ def test_processors_against_their_bound(process: str, share: float, state: str) 
     assert lights_after(samples)[2].state == state
 
 
+def test_one_pause_is_no_state() -> None:
+    """All of one second was sent 50 ms late."""
+    samples = [
+        replace(
+            healthy(second), lag_buckets=counted(LAG_BUCKETS_NS, ms_1=min(second, 20) * 100, ms_50=(second > 20) * 100)
+        )
+        for second in range(24)
+    ]
+    assert lights_after(samples)[2].state == "warn"
+
+
 def test_the_lag_of_a_few_sends_says_nothing() -> None:
     late = [
         replace(healthy(second, rate=5), lag_buckets=counted(LAG_BUCKETS_NS, ms_50=second * 5)) for second in range(12)

@@ -110,6 +110,19 @@ def test_nobody_is_waited_for_who_never_asked(server: LiveServer):
     assert time.monotonic() - began < 1
 
 
+def test_somebody_new_asks_while_the_regular_ones_are_looked_up(server: LiveServer):
+    class Asked(int):
+        """When looked at, another thread has just noted a first request."""
+
+        def __gt__(self, other: int) -> bool:
+            server._asked[f"/{len(server._asked)}"] = 0
+            return False
+
+    server._asked["/metrics"] = Asked()
+    server.linger(0)
+    assert len(server._asked) == 2
+
+
 def test_whoever_asked_before_gets_the_last_values_first(server: LiveServer):
     get(f"{server.url}metrics")
     waiting = threading.Thread(target=server.linger, args=(20,))

@@ -84,6 +84,17 @@ def test_a_count_that_is_taken_back_stands_until_it_is_passed():
     assert seen == [5, 5, 5, 6]
 
 
+def test_what_a_source_counted_before_anybody_looked_is_left_out():
+    totals = Totals()
+    seen = []
+    for life, value in (("first", 100), ("first", 103), ("first", 102), ("second", 50), ("second", 51)):
+        totals.take_since_first(Source(1, "worker-0", life), {A: value})
+        seen.append(totals[A])
+    totals.take_since_first(Source(1, "worker-0", "second"), {B: 7})
+    assert seen == [0, 3, 3, 3, 4]
+    assert totals[B] == 0
+
+
 def test_what_is_declared_is_there_at_zero():
     totals = Totals()
     totals.declare([A])
