@@ -43,7 +43,7 @@ class Pulse:
             return
         if self._beat_ns >= self.made_up_ns:
             self.stalled_ns = self.made_up_ns = self._beat_ns
-        self.made_up_ns += 2 * stood
+        self.made_up_ns = max(self.made_up_ns, now + stood)  # no sum: many small stalls must not pile up a debt
         self._beat_ns = now
 
     def beat(self, now: int) -> None:

@@ -12,7 +12,8 @@ from bench.model.counters import Counters
         ([11], 0, 22),
         ([200], 0, 400),  # stood still for 200 ms, and that long again
         ([200, 205, 210], 0, 400),
-        ([200, 260], 0, 520),  # again before the first was made up for
+        ([200, 260], 0, 400),  # again before the first was made up for: no debt piles up
+        ([200, 390], 0, 580),
         ([20, 30, 40, 45, 80], 45, 115),  # another one, after that
     ],
 )
