@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from bench.adapters.evm.keccak import keccak256
+from bench.model.keccak import keccak256
 from benchmarks.goodput.window import SeenBlock
 
 AMOUNT = 130

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bench.adapters.evm.keccak import keccak256
 from bench.bundle.reader import Bundle
+from bench.model.keccak import keccak256
 from bench.model.result import Trial
 from tests.support.anvil import anvil_network
 from tests.support.evm_proxy import HTML, Call, Fault, Proxy, Rule, between, every, evm_proxy, own_hash

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench.adapters.evm.keccak import keccak256
+from bench.model.keccak import keccak256
 
 SEND = "eth_sendRawTransaction"
 HTML = b"<html><body><h1>gateway</h1></body></html>"

@@ -14,9 +14,9 @@ from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
 from eth_abi.exceptions import DecodingError, EncodingError
 
-from bench.adapters.evm.keccak import keccak256
 from bench.adapters.protocol import JsonValue
 from bench.model.errors import ConfigurationError, LedgerError
+from bench.model.keccak import keccak256
 from bench.model.operation import Account
 
 AddressOf = Callable[[int], bytes]

@@ -10,13 +10,13 @@ from bench.adapters.evm.contracts import Artefact, deploy, gas_limits, read_arte
 from bench.adapters.evm.encoding import NATIVE_READS, NATIVE_WRITES, Contract
 from bench.adapters.evm.fees import Fees, choose_fees
 from bench.adapters.evm.funding import Funding, Treasury, fund_accounts, need_per_account
-from bench.adapters.evm.keccak import keccak256
 from bench.adapters.evm.options import EvmOptions
 from bench.adapters.evm.rpc import Rpc
 from bench.adapters.evm.signing import CURVE_ORDER, Signer, TransactionCodec, TransactionType, Wallet
 from bench.adapters.evm.statuses import choose_source
 from bench.adapters.protocol import Fixture, JsonValue, Setup
 from bench.model.errors import ConfigurationError, LedgerError
+from bench.model.keccak import keccak256
 from bench.model.operation import Kind
 
 

@@ -12,8 +12,8 @@ from enum import StrEnum, unique
 from coincurve import PrivateKey
 
 from bench.adapters.evm.fees import Fees
-from bench.adapters.evm.keccak import Hash, fast_keccak256, keccak256
 from bench.adapters.evm.rlp import EMPTY_LIST, encode_bytes, encode_int, encode_list
+from bench.model.keccak import Hash, fast_keccak256, keccak256
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.adapters.evm.abi import parse_abi, snake_case
-from bench.adapters.evm.keccak import keccak256
 from bench.model.errors import ConfigurationError, LedgerError
+from bench.model.keccak import keccak256
 from bench.model.operation import Account
 
 ADDRESS = bytes(range(20))

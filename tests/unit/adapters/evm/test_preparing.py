@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from bench.adapters.evm.funding import need_per_account
-from bench.adapters.evm.keccak import keccak256
 from bench.adapters.evm.options import EvmOptions, parse_options
 from bench.adapters.evm.preparing import Chain, prepare
 from bench.adapters.evm.signing import Signer
 from bench.adapters.protocol import Setup
 from bench.model.errors import ConfigurationError, LedgerError
+from bench.model.keccak import keccak256
 from bench.model.operation import Kind
 from bench.model.workload import OperationInfo, Workload
 from tests.support.fake_node import FakeNode, NodeSays

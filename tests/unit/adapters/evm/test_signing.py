@@ -2,9 +2,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.adapters.evm.fees import Fees
-from bench.adapters.evm.keccak import fast_keccak256, keccak256
 from bench.adapters.evm.rlp import encode_bytes, encode_int, encode_list
 from bench.adapters.evm.signing import Signer, TransactionCodec, TransactionType, Wallet, value_and_data
+from bench.model.keccak import fast_keccak256, keccak256
 from tests.support.oracle import EthAccount
 
 WEI = st.integers(0, 2**96)

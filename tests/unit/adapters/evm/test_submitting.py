@@ -6,8 +6,8 @@ import pytest
 
 from bench.adapters.evm.channel import Answer, LostError, NotSentError
 from bench.adapters.evm.encoding import request_id, send_request
-from bench.adapters.evm.keccak import keccak256
 from bench.adapters.evm.submitting import submit
+from bench.model.keccak import keccak256
 from bench.model.transaction import ACCEPTED, ErrorClass, Refusal, Transaction, Unanswered
 
 SENT = [send_request(bytes([number]) * 40, keccak256) for number in range(3)]
