@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.options import JsonWhenDone
 from bench.cli.output import note, print_json, print_table, say
 from bench.cli.progress import shown_progress
 from bench.model.errors import ConfigurationError, ExitCode, worst
@@ -38,7 +39,7 @@ def calibrate(
     ] = 1,
     websocket: Annotated[bool, typer.Option("--websocket", help="Send over WebSocket (evm).")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Some 20 s instead of 90 s per adapter; coarser.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON when done.")] = False,
+    as_json: JsonWhenDone = False,
 ) -> None:
     """Measure how much this machine's harness can send.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +11,24 @@ import typer
 
 from bench.cli.gate import environment_here, whole_bundle
 from bench.cli.live import watchers
+from bench.cli.options import (
+    AdapterName,
+    Batch,
+    EndpointUrl,
+    JsonWhenDone,
+    KeyFile,
+    Ledgers,
+    Live,
+    MetricsListen,
+    Out,
+    ScenarioFile,
+    Seed,
+    Workers,
+    WorkloadName,
+)
 from bench.cli.output import note, print_json, say
 from bench.cli.progress import shown_progress
-from bench.cli.run import RESULTS, Flags, chosen_scenario, read_result
+from bench.cli.run import RESULTS, Flags, chosen_scenario, read_result, run_options
 from bench.model.errors import NotComparableError
 
 if TYPE_CHECKING:
@@ -42,21 +56,11 @@ def register(app: typer.Typer) -> None:
 
 
 def capacity(
-    scenario: Annotated[
-        Path | None, typer.Argument(metavar="[SCENARIO.yaml]", help="Scenario file; flags override what it says.")
-    ] = None,
-    ledger: Annotated[
-        list[str] | None, typer.Option("--ledger", metavar="NAME", help="Managed ledger; repeat for several.")
-    ] = None,
-    adapter: Annotated[
-        str | None, typer.Option("--adapter", metavar="NAME", help="Adapter that speaks to --endpoint.")
-    ] = None,
-    endpoint: Annotated[
-        str | None, typer.Option("--endpoint", metavar="URL", help="A running node that is not ours.")
-    ] = None,
-    workload: Annotated[
-        str | None, typer.Option("--workload", metavar="NAME", help="Workload; `plugins` lists them.")
-    ] = None,
+    scenario: ScenarioFile = None,
+    ledger: Ledgers = None,
+    adapter: AdapterName = None,
+    endpoint: EndpointUrl = None,
+    workload: WorkloadName = None,
     start: Annotated[
         float | None,
         typer.Option("--start", metavar="RATE", help="First rate tried, per second. Default: the arrival's, or 100."),
@@ -74,30 +78,18 @@ def capacity(
     resume: Annotated[
         Path | None, typer.Option("--resume", metavar="BUNDLE", help="Go on where the search of this bundle ended.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random.")] = None,
-    workers: Annotated[int | None, typer.Option("--workers", metavar="N", help="Processes that send.")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", metavar="N", help="Most transactions in one request.")] = None,
-    key_file: Annotated[
-        Path | None,
-        typer.Option("--key-file", metavar="FILE", help="Key of a funded account on --endpoint; or BENCH_FUNDING_KEY."),
-    ] = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    batch: Batch = None,
+    key_file: KeyFile = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any scenario key, e.g. capacity.confirm=90s."),
     ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Directory in which the bundles are made.")
-    ] = RESULTS,
-    live: Annotated[
-        bool, typer.Option("--live", help="Serve live figures to this machine: a page, and metrics for Prometheus.")
-    ] = False,
-    metrics_listen: Annotated[
-        str | None,
-        typer.Option(
-            "--metrics-listen", metavar="HOST:PORT", help="Serve them there; whoever can reach it can read them."
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON when done.")] = False,
+    out: Out = RESULTS,
+    live: Live = False,
+    metrics_listen: MetricsListen = None,
+    as_json: JsonWhenDone = False,
 ) -> None:
     """Search for the highest load that a ledger sustains; one bundle per ledger.
 
@@ -179,21 +171,12 @@ def refuse_resume(scenario: Scenario, path: Path, out: Path) -> None:
 def _execute(
     scenario: Scenario, out: Path, key_file: Path | None, resume: Path | None, audience: Sequence[TrialWatcher]
 ) -> RunOutcome:
-    from bench.run.calibration import ceilings_in_use
     from bench.run.capacity import find_capacity
-    from bench.run.execution import RunOptions
 
     if resume is not None:
         refuse_resume(scenario, resume, out)
-    options = RunOptions(out, ["bench.py", *sys.argv[1:]], _write_report, key_file, ceilings_in_use(), audience)
     with shown_progress() as listener:
-        return find_capacity(scenario, options, listener, resume)
-
-
-def _write_report(bundle: Path) -> None:
-    from bench.report.build import write_report  # charts take a second to import; a search must not wait for them
-
-    write_report(bundle)
+        return find_capacity(scenario, run_options(out, key_file, audience), listener, resume)
 
 
 def _show(bundle: Path, result: Result) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.bundles import as_data, beside
+from bench.cli.options import JsonWhenDone
 from bench.cli.output import note, print_json, say
 from bench.cli.run import RESULTS, Flags, chosen_scenario, execute, read_result, show
 from bench.model.errors import ExitCode, worst
@@ -36,7 +37,7 @@ def demo(
         Path, typer.Option("--out", metavar="DIR", help="Directory in which bundles and page are made.")
     ] = RESULTS,
     show_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page, if there is a desktop.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON when done.")] = False,
+    as_json: JsonWhenDone = False,
 ) -> None:
     """Compare two real candidates under the same load.
 

@@ -11,6 +11,7 @@ import typer
 
 from bench.cli.environment import say_differences
 from bench.cli.gate import environment_here, share, whole_bundle
+from bench.cli.options import JsonWhenDone
 from bench.cli.output import note, print_json, print_table, say
 from bench.cli.run import RESULTS, execute, show
 from bench.model.errors import ConfigurationError, ExitCode, NotComparableError, worst
@@ -61,7 +62,7 @@ def reproduce(
         typer.Option("--key-file", metavar="FILE", help="Key of a funded account, if the run was on an endpoint."),
     ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Run although hardware or versions differ.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON when done.")] = False,
+    as_json: JsonWhenDone = False,
 ) -> None:
     """Run a bundle's scenario again, and say whether the results agree.
 

@@ -13,6 +13,21 @@ import typer
 
 from bench.cli.gate import FailOn, gate_for
 from bench.cli.live import watchers
+from bench.cli.options import (
+    AdapterName,
+    Batch,
+    EndpointUrl,
+    JsonWhenDone,
+    KeyFile,
+    Ledgers,
+    Live,
+    MetricsListen,
+    Out,
+    ScenarioFile,
+    Seed,
+    Workers,
+    WorkloadName,
+)
 from bench.cli.output import note, print_json, say
 from bench.cli.preset import Preset, pages_as_data, refuse_both, run_preset, show_page
 from bench.cli.progress import shown_progress
@@ -24,6 +39,7 @@ if TYPE_CHECKING:
     from bench.model.result import Interval, Result
     from bench.run.coordinator import RunOutcome
     from bench.run.events import TrialWatcher
+    from bench.run.execution import RunOptions
     from bench.scenario.schema import Scenario
 
 RESULTS = Path("results")
@@ -75,21 +91,11 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    scenario: Annotated[
-        Path | None, typer.Argument(metavar="[SCENARIO.yaml]", help="Scenario file; flags override what it says.")
-    ] = None,
-    ledger: Annotated[
-        list[str] | None, typer.Option("--ledger", metavar="NAME", help="Managed ledger; repeat for several.")
-    ] = None,
-    adapter: Annotated[
-        str | None, typer.Option("--adapter", metavar="NAME", help="Adapter that speaks to --endpoint.")
-    ] = None,
-    endpoint: Annotated[
-        str | None, typer.Option("--endpoint", metavar="URL", help="A running node that is not ours.")
-    ] = None,
-    workload: Annotated[
-        str | None, typer.Option("--workload", metavar="NAME", help="Workload; `plugins` lists them.")
-    ] = None,
+    scenario: ScenarioFile = None,
+    ledger: Ledgers = None,
+    adapter: AdapterName = None,
+    endpoint: EndpointUrl = None,
+    workload: WorkloadName = None,
     rate: Annotated[float | None, typer.Option("--rate", metavar="N", help="Arrivals per second.")] = None,
     duration: Annotated[
         str | None,
@@ -98,19 +104,14 @@ def run(
     trials: Annotated[
         int | None, typer.Option("--trials", metavar="N", help="Repeats. Default 5, with --endpoint 1.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of everything random.")] = None,
-    workers: Annotated[int | None, typer.Option("--workers", metavar="N", help="Processes that send.")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", metavar="N", help="Most transactions in one request.")] = None,
-    key_file: Annotated[
-        Path | None,
-        typer.Option("--key-file", metavar="FILE", help="Key of a funded account on --endpoint; or BENCH_FUNDING_KEY."),
-    ] = None,
+    seed: Seed = None,
+    workers: Workers = None,
+    batch: Batch = None,
+    key_file: KeyFile = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any scenario key, e.g. phases.warm_up=0s.")
     ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Directory in which the bundles are made.")
-    ] = RESULTS,
+    out: Out = RESULTS,
     baseline: Annotated[
         list[Path] | None,
         typer.Option("--baseline", metavar="BUNDLE", help="An earlier run to be held against; one for each ledger."),
@@ -125,16 +126,9 @@ def run(
         Preset | None,
         typer.Option("--preset", help="Run what this source of metrics asks for, and write a page of its metrics."),
     ] = None,
-    live: Annotated[
-        bool, typer.Option("--live", help="Serve live figures to this machine: a page, and metrics for Prometheus.")
-    ] = False,
-    metrics_listen: Annotated[
-        str | None,
-        typer.Option(
-            "--metrics-listen", metavar="HOST:PORT", help="Serve them there; whoever can reach it can read them."
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON when done.")] = False,
+    live: Live = False,
+    metrics_listen: MetricsListen = None,
+    as_json: JsonWhenDone = False,
 ) -> None:
     """Run a scenario; one bundle per ledger.
 
@@ -186,13 +180,18 @@ def execute(
     scenario: Scenario, out: Path, key_file: Path | None = None, audience: Sequence[TrialWatcher] = ()
 ) -> RunOutcome:
     """Run it, showing progress on standard error."""
-    from bench.run.calibration import ceilings_in_use
-    from bench.run.coordinator import RunOptions
     from bench.run.coordinator import run as run_scenario
 
-    options = RunOptions(out, ["bench.py", *sys.argv[1:]], _write_report, key_file, ceilings_in_use(), audience)
     with shown_progress() as listener:
-        return run_scenario(scenario, options, listener)
+        return run_scenario(scenario, run_options(out, key_file, audience), listener)
+
+
+def run_options(out: Path, key_file: Path | None, audience: Sequence[TrialWatcher]) -> RunOptions:
+    """What every command that runs trials asks of a run."""
+    from bench.run.calibration import ceilings_in_use
+    from bench.run.execution import RunOptions
+
+    return RunOptions(out, ["bench.py", *sys.argv[1:]], _write_report, key_file, ceilings_in_use(), audience)
 
 
 def _write_report(bundle: Path) -> None:

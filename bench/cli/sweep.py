@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.options import JsonWhenDone
 from bench.cli.output import note, print_json, print_table, say
 from bench.cli.progress import PlainProgress
 from bench.cli.run import RESULTS, execute
@@ -36,7 +37,7 @@ def sweep(
         typer.Option("--key-file", metavar="FILE", help="Key of a funded account, if the scenario has an endpoint."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the cells and their duration; run none.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON when done.")] = False,
+    as_json: JsonWhenDone = False,
 ) -> None:
     """Run every combination of a scenario's varied keys, and put them into one table.
 
