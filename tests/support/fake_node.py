@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from bench.adapters.evm.channel import Answer
 from bench.adapters.evm.rpc import Rpc
+from bench.adapters.jsonrpc.channel import Answer
 
 
 @dataclass

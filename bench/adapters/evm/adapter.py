@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from bench.adapters.evm.abi import parse_abi
 from bench.adapters.evm.blocks import BlockFollower
-from bench.adapters.evm.channel import Target, parse_target
 from bench.adapters.evm.encoding import NATIVE_READS, Contract, OperationEncoder
 from bench.adapters.evm.fees import Fees
 from bench.adapters.evm.heads import HeadWatcher, Subscription
@@ -22,6 +21,7 @@ from bench.adapters.evm.signing import TransactionCodec, TransactionType, Wallet
 from bench.adapters.evm.state import EvmState
 from bench.adapters.evm.statuses import choose_source
 from bench.adapters.evm.submitting import submit
+from bench.adapters.jsonrpc.channel import Target, parse_target
 from bench.adapters.protocol import Endpoint, Fixture, JsonValue, Setup
 from bench.model.errors import HarnessError, LedgerError
 from bench.model.ledger import Finality, Sequencing

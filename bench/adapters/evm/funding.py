@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.adapters.evm.channel import Channel
 from bench.adapters.evm.encoding import send_request
 from bench.adapters.evm.options import EvmOptions
 from bench.adapters.evm.rpc import Rpc
 from bench.adapters.evm.signing import Signer, TransactionCodec, value_and_data
 from bench.adapters.evm.submitting import submit
+from bench.adapters.jsonrpc.channel import Channel
 from bench.model.errors import LedgerError
 from bench.model.transaction import Refusal
 

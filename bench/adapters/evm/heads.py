@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import orjson
 import websocket
 
-from bench.adapters.evm.channel import NotSentError, Target
 from bench.adapters.evm.rpc import Rpc
 from bench.adapters.evm.ws import connect
+from bench.adapters.jsonrpc.channel import NotSentError, Target
 from bench.model.clock import NS_PER_S, monotonic_ns
 from bench.model.errors import LedgerError
 

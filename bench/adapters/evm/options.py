@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from bench.adapters.evm.channel import parse_target
+from bench.adapters.jsonrpc.channel import parse_target
 from bench.adapters.protocol import JsonValue
 from bench.model.errors import ConfigurationError
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.adapters.evm.channel import Channel
 from bench.adapters.evm.contracts import Artefact, deploy, gas_limits, read_artefact, transfer_gas
 from bench.adapters.evm.encoding import NATIVE_READS, NATIVE_WRITES, Contract
 from bench.adapters.evm.fees import Fees, choose_fees
@@ -14,6 +13,7 @@ from bench.adapters.evm.options import EvmOptions
 from bench.adapters.evm.rpc import Rpc
 from bench.adapters.evm.signing import CURVE_ORDER, Signer, TransactionCodec, TransactionType, Wallet
 from bench.adapters.evm.statuses import choose_source
+from bench.adapters.jsonrpc.channel import Channel
 from bench.adapters.protocol import Fixture, JsonValue, Setup
 from bench.model.errors import ConfigurationError, LedgerError
 from bench.model.keccak import keccak256

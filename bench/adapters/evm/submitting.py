@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import orjson
 
-from bench.adapters.evm.channel import Answer, Channel, LostError, NotSentError
 from bench.adapters.evm.encoding import request_id
 from bench.adapters.evm.refusals import classify_error, classify_status
+from bench.adapters.jsonrpc.channel import Answer, Channel, LostError, NotSentError
 from bench.model.transaction import ACCEPTED, ErrorClass, Refusal, Reply, Transaction, Unanswered
 
 _UNKNOWN_FATE = frozenset({502, 504})

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 import websocket
 
-from bench.adapters.evm.channel import Answer, LostError, NotSentError, Target
+from bench.adapters.jsonrpc.channel import Answer, LostError, NotSentError, Target
 
 OPCODE_TEXT = 0x1
 

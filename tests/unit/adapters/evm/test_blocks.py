@@ -5,8 +5,8 @@ from itertools import count, islice
 import pytest
 
 from bench.adapters.evm.blocks import BlockFollower
-from bench.adapters.evm.channel import LostError
 from bench.adapters.evm.heads import Head
+from bench.adapters.jsonrpc.channel import LostError
 from bench.model.errors import LedgerError
 from bench.model.transaction import Block, Orphaned, Settled
 from tests.support.fake_node import FakeChain

@@ -1,8 +1,8 @@
 import pytest
 
-from bench.adapters.evm.channel import parse_target
-from bench.adapters.evm.http import HttpChannel
 from bench.adapters.evm.rpc import Rpc, RpcFault
+from bench.adapters.jsonrpc.channel import parse_target
+from bench.adapters.jsonrpc.http import HttpChannel
 from bench.model.errors import LedgerError
 from tests.support.fake_node import FakeNode, NodeSays
 from tests.support.scripted_server import CLOSE, ok, result, scripted_server

@@ -1,7 +1,7 @@
 import orjson
 
-from bench.adapters.evm.channel import Answer
 from bench.adapters.evm.rpc import Rpc
+from bench.adapters.jsonrpc.channel import Answer
 
 
 class Recording:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 import orjson
 import pytest
 
-from bench.adapters.evm.channel import Answer, LostError, NotSentError
 from bench.adapters.evm.encoding import request_id, send_request
 from bench.adapters.evm.submitting import submit
+from bench.adapters.jsonrpc.channel import Answer, LostError, NotSentError
 from bench.model.keccak import keccak256
 from bench.model.transaction import ACCEPTED, ErrorClass, Refusal, Transaction, Unanswered
 

@@ -5,9 +5,9 @@ import time
 import orjson
 import pytest
 
-from bench.adapters.evm.channel import LostError, NotSentError, parse_target
 from bench.adapters.evm.heads import HeadWatcher, Subscription
 from bench.adapters.evm.ws import WsChannel
+from bench.adapters.jsonrpc.channel import LostError, NotSentError, parse_target
 from bench.model.errors import LedgerError
 from tests.support.fake_node import FakeNode
 from tests.support.ws_server import ws_server

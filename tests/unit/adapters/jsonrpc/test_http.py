@@ -2,8 +2,8 @@ import socket
 
 import pytest
 
-from bench.adapters.evm.channel import Answer, LostError, NotSentError, parse_target
-from bench.adapters.evm.http import HttpChannel
+from bench.adapters.jsonrpc.channel import Answer, LostError, NotSentError, parse_target
+from bench.adapters.jsonrpc.http import HttpChannel
 from bench.model.errors import ConfigurationError
 from tests.support.scripted_server import CLOSE, SILENT, ok, scripted_server
 

@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 
-from bench.adapters.evm.channel import Answer, LostError, NotSentError, Target
+from bench.adapters.jsonrpc.channel import Answer, LostError, NotSentError, Target
 
 _CHUNK_BYTES = 65_536
 _MAX_HEAD_BYTES = 1 << 16

@@ -74,7 +74,7 @@ def parse_target(url: str, headers: Mapping[str, str]) -> Target:
         raise ConfigurationError("the endpoint's port is not a number", remedy="write http://host:port") from error
     if parts.scheme not in ("http", "https", "ws", "wss") or not parts.hostname:
         raise ConfigurationError(
-            "an evm endpoint is an http, https, ws or wss URL",
+            "a JSON-RPC endpoint is an http, https, ws or wss URL",
             value=f"{parts.scheme}://{parts.hostname or ''}",
             remedy="for example http://127.0.0.1:8545",
         )
