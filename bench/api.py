@@ -20,7 +20,7 @@ from bench.adapters.protocol import (
 )
 from bench.ledgers.protocol import Ledger, LedgerInfo, Progress
 from bench.model.errors import BenchError, ConfigurationError, LedgerError
-from bench.model.ledger import Finality, LedgerClass, Network, Node, Sequencing
+from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Link, Network, Node, Sequencing
 from bench.model.operation import Account, Kind, Operation
 from bench.model.procedure import Database, Procedure, Refused
 from bench.model.transaction import (
@@ -64,6 +64,7 @@ __all__ = [
     "Block",
     "CommitEvent",
     "ConfigurationError",
+    "CryptoSuite",
     "Database",
     "Endpoint",
     "ErrorClass",
@@ -77,6 +78,7 @@ __all__ = [
     "LedgerError",
     "LedgerInfo",
     "LedgerUser",
+    "Link",
     "Network",
     "Node",
     "Operation",

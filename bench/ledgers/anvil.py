@@ -25,14 +25,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bench.ledgers import install
-from bench.ledgers.install import NpmProgram
+from bench.ledgers.install import npm
+from bench.ledgers.install.npm import NpmProgram
 from bench.ledgers.options import Options, parse_options
 from bench.ledgers.ports import free_port
 from bench.ledgers.process import NodeProcess, recorded, spawn, wait_ready
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.errors import LedgerError
-from bench.model.ledger import Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
 
 VERSION = "1.7.1"
 FUNDING_KEY = "funding_key"
@@ -90,7 +90,11 @@ class AnvilLedger:
         nodes=1,
         finality=Finality("inclusion"),
         ledger_class=LedgerClass(
-            fault_model="none", tolerated_faults=0, durability="memory only", crypto="secp256k1", operators="one"
+            fault_model="none",
+            tolerated_faults=0,
+            durability="memory only",
+            crypto=CryptoSuite.SECP256K1,
+            operators="one",
         ),
         summary="EVM development node, one process, no consensus",
         download="18.9 MB with npm",
@@ -105,7 +109,7 @@ class AnvilLedger:
         if found is not None and _is_program(Path(found)) and _version(Path(found)) == VERSION:
             return Path(found).resolve()
         program = _program_here()
-        return None if program is None else install.cached(program)
+        return None if program is None else npm.cached(program)
 
     def install(self, progress: Progress) -> Path:
         """Fetch the pinned npm package of this platform, unless the program is there already."""
@@ -118,7 +122,7 @@ class AnvilLedger:
                 value=f"{sys.platform} {platform.machine()}",
                 remedy=f"put the program anvil {VERSION} on PATH",
             )
-        return install.fetch(program, progress)
+        return npm.fetch(program, progress)
 
     def up(self, directory: Path, options: Mapping[str, object], progress: Progress) -> Network:
         """Start one fresh node on a free loopback port; it answers `eth_chainId` when this returns."""

@@ -196,13 +196,23 @@ def wait_ready(process: NodeProcess, probe: Callable[[], bool], deadline_s: floa
     while True:
         ready = probe()
         if not process.alive():
-            raise LedgerError(f"{what} ended while starting", value=process.returncode, remedy=_see_log(process))
+            raise ended_while_starting(process, what)
         if ready:
             return
         if time.monotonic() > deadline:
-            raise LedgerError(f"{what} was not ready after {deadline_s:g} s", remedy=_see_log(process))
+            raise not_ready(process, what, deadline_s)
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, longest_s)
+
+
+def ended_while_starting(process: NodeProcess, what: str) -> LedgerError:
+    """The error of a node that is gone before it was ready, with its last log lines."""
+    return LedgerError(f"{what} ended while starting", value=process.returncode, remedy=_see_log(process))
+
+
+def not_ready(process: NodeProcess, what: str, deadline_s: float) -> LedgerError:
+    """The error of a node that runs and does not become ready, with its last log lines."""
+    return LedgerError(f"{what} was not ready after {deadline_s:g} s", remedy=_see_log(process))
 
 
 def _start_guard(

@@ -15,7 +15,7 @@ from bench.ledgers import socket_node
 from bench.ledgers.options import Options, parse_options
 from bench.ledgers.process import NodeProcess
 from bench.ledgers.protocol import LedgerInfo, Progress
-from bench.model.ledger import Finality, LedgerClass, Network
+from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network
 
 DURABLE = "fsync per commit"
 _VOLATILE = frozenset({"tmpfs", "ramfs"})
@@ -37,7 +37,7 @@ class SqliteLedger:
         version=sqlite3.sqlite_version,
         nodes=1,
         finality=Finality("commit (fsync)"),
-        ledger_class=LedgerClass("none", 0, DURABLE, "none", "one"),
+        ledger_class=LedgerClass("none", 0, DURABLE, CryptoSuite.NONE, "one"),
         summary="embedded database with a hash-chained ledger table: the baseline without a blockchain",
         download="nothing",
     )
@@ -72,7 +72,7 @@ class SqliteLedger:
             endpoint=endpoint,
             nodes=(node,),
             finality=self.info.finality,
-            ledger_class=LedgerClass("none", 0, durable, "none", "one"),
+            ledger_class=LedgerClass("none", 0, durable, CryptoSuite.NONE, "one"),
             flags=("journal_mode=WAL", "synchronous=FULL", f"max_group={max_group}", f"file_system={file_system}"),
         )
 

@@ -19,7 +19,7 @@ from bench.ledgers.process import ProcessId, outliving, recorded
 from bench.ledgers.protocol import Ledger, Progress
 from bench.model.clock import utc_now
 from bench.model.errors import ConfigurationError, LedgerError
-from bench.model.ledger import Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Link, Network, Node
 
 _KEY = "funding_key"
 
@@ -142,8 +142,11 @@ def _parse(written: dict[str, Any]) -> RunningLedger:
     rebuilt = network | {
         "nodes": tuple(Node(**node) for node in nodes),
         "finality": Finality(**network["finality"]),
-        "ledger_class": LedgerClass(**network["ledger_class"]),
+        "ledger_class": LedgerClass(
+            **network["ledger_class"] | {"crypto": CryptoSuite(network["ledger_class"]["crypto"])}
+        ),
         "flags": tuple(network["flags"]),
+        "links": tuple(Link(**link) for link in network["links"]),
     }
     return RunningLedger(
         started_at=written["started_at"],

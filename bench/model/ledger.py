@@ -28,6 +28,19 @@ class Finality:
     confirmations: int = 0
 
 
+@unique
+class CryptoSuite(StrEnum):
+    """The signatures that a ledger's transactions carry."""
+
+    NONE = "none"
+    SECP256K1 = "secp256k1"
+    ED25519 = "ed25519"
+    P256 = "P-256"
+    SM2 = "SM2/SM3"
+    OTHER = "other"
+    NOT_DECLARED = "not declared"
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerClass:
     """What speed must not be compared across without saying so. Free text is short enough for a table cell."""
@@ -35,19 +48,34 @@ class LedgerClass:
     fault_model: str  # "none", "crash", "byzantine"
     tolerated_faults: int
     durability: str  # "memory only", "fsync per block", "synchronous commit"
-    crypto: str  # "secp256k1", "ed25519", "P-256", "none"
+    crypto: CryptoSuite
     operators: str  # "one", "two organisations", …
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One ledger process we may watch. `pid` is None for a node that is not ours."""
+    """One ledger process we may watch. `pid` is None for a node that is not ours.
+
+    `role` is what the process does in its network ("validator", "orderer", "peer"); `metrics_url` is where it tells
+    Prometheus about itself (None: it does not).
+    """
 
     name: str
     address: str
     pid: int | None
     data_directory: Path | None
     command: tuple[str, ...] = ()
+    role: str = "node"
+    metrics_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A declared connection between two nodes by name; `delay_ms` is what we add one way (0: loopback as it is)."""
+
+    one: str
+    other: str
+    delay_ms: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +91,7 @@ class Network:
     finality: Finality
     ledger_class: LedgerClass
     flags: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
     fresh: bool = True
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     adapter_options: dict[str, JsonValue] = field(default_factory=dict)  # what the adapter should know of this network

@@ -2,7 +2,7 @@
 
 Keys that DESIGN calls fixed keep their names. The JSON Schema in `docs/bundle-schema.json` is generated from here.
 History of `schema`: 1 first published layout; 2 adds warm-up check, drift, latencies from the time of
-sending, efficiency, calibration and capacity (all absent in a bundle of 1).
+sending, efficiency, calibration and capacity (all absent in a bundle of 1); 3 adds the ledger's nodes and links.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class _Part(BaseModel):
@@ -43,8 +43,26 @@ class ClassInfo(_Part):
     operators: str
 
 
+class NodePart(_Part):
+    """A node of the network that ran; `role` is what it does there ("validator", "orderer", …)."""
+
+    name: str
+    role: str
+    address: str
+
+
+class LinkPart(_Part):
+    """A connection between two nodes by name, and the delay we added one way."""
+
+    one: str
+    other: str
+    delay_ms: float = 0.0
+
+
 class LedgerPart(_Part):
-    """Which ledger ran. `managed` says that we started it."""
+    """Which ledger ran. `managed` says that we started it; `network` and `links` are those of the last trial, and empty
+    for a ledger that is not ours.
+    """
 
     name: str
     family: str
@@ -54,6 +72,8 @@ class LedgerPart(_Part):
     ledger_class: ClassInfo
     flags: list[str] = []
     managed: bool = True
+    network: list[NodePart] = []
+    links: list[LinkPart] = []
 
 
 class PhasePart(_Part):

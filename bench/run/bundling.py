@@ -21,7 +21,7 @@ from bench.measure.losses import TOLERATED_LOSS, never_final_share
 from bench.measure.trials import summarise_trials
 from bench.model.clock import monotonic_ns, utc_now
 from bench.model.errors import ExitCode
-from bench.model.ledger import Finality, LedgerClass
+from bench.model.ledger import CryptoSuite, Finality, LedgerClass
 from bench.model.result import (
     Audit,
     CalibrationPart,
@@ -30,6 +30,8 @@ from bench.model.result import (
     FinalityInfo,
     InvariantPart,
     LedgerPart,
+    LinkPart,
+    NodePart,
     Result,
     Trial,
 )
@@ -46,7 +48,7 @@ from bench.telemetry.outline import TrialOutline
 
 LOG_LINES = 40
 WATCH_S = 0.5  # how long the machine is watched for what else uses its processors
-UNKNOWN_CLASS = LedgerClass("not declared", 0, "not declared", "not declared", "not ours")
+UNKNOWN_CLASS = LedgerClass("not declared", 0, "not declared", CryptoSuite.NOT_DECLARED, "not ours")
 
 
 class RunBundle:
@@ -267,6 +269,8 @@ def _as_it_ran(facts: TrialFacts) -> dict[str, object]:
     if network is not None:
         found |= {"version": network.version, "flags": list(network.flags), "nodes": len(network.nodes)}
         found["ledger_class"] = _class_of(network.ledger_class)
+        found["network"] = [NodePart(name=node.name, role=node.role, address=node.address) for node in network.nodes]
+        found["links"] = [LinkPart(one=link.one, other=link.other, delay_ms=link.delay_ms) for link in network.links]
     return found
 
 

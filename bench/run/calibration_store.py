@@ -19,7 +19,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bench.bundle.environment import collect_environment
-from bench.ledgers.install import cache_directory
+from bench.ledgers.install.cache import cache_directory
 from bench.model.errors import ConfigurationError
 from bench.model.result import CalibrationPart
 from bench.model.version import __version__

@@ -15,11 +15,12 @@ from typing import Any, Self
 
 import yaml
 
+from bench.ledgers.install.debian import MOVED_TO, Found
 from bench.ledgers.ports import free_port
 from bench.ledgers.process import NodeProcess, spawn, wait_ready
 from bench.ledgers.protocol import Progress
 from bench.model.errors import ConfigurationError, HarnessError, LedgerError
-from bench.telemetry.packages import MOVED_TO, Found, install
+from bench.telemetry.packages import install
 from bench.telemetry.query import PrometheusApi
 
 RULES = Path(__file__).resolve().parents[2] / "docker" / "prometheus" / "rules"

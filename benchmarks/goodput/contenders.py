@@ -16,7 +16,7 @@ import yaml
 
 from bench.adapters.evm.adapter import EvmAdapter
 from bench.adapters.protocol import Endpoint, Fixture, Setup
-from bench.ledgers.install import cache_directory
+from bench.ledgers.install.cache import cache_directory
 from bench.model.ledger import Network
 from bench.model.workload import Workload
 from benchmarks.goodput.chain import Rpc

@@ -1,4 +1,4 @@
-"""Fetching Prometheus' programs, with an apt of our own that tells what it was asked."""
+"""Fetching programs of Debian packages, with an apt of our own that tells what it was asked."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.model.errors import HarnessError
-from bench.telemetry import packages
-from bench.telemetry.packages import MOVED_TO, DebianPackage, Program, install, installed
+from bench.ledgers.install.debian import MOVED_TO, DebianPackage, Found, Program, install, installed
+from bench.model.errors import LedgerError
 
 DEB = b"a package"
 BUILT_WITH = "usr/share/tool/a-long-way-down-here"
@@ -38,6 +37,10 @@ esac
 """
 
 
+PACKAGE = DebianPackage("tool", "1.0", {"amd64": hashlib.sha256(DEB).hexdigest()}, "1 MB", ("extra",), BUILT_WITH)
+TOOL = Program(("tool",), PACKAGE)
+
+
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine whose PATH holds a shell's programs and our apt; `tool` is the program that is wanted."""
@@ -55,8 +58,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("APT_VERSION", "1.0")
     monkeypatch.setenv("APT_FRESH", "")
     monkeypatch.setenv("APT_OFFLINE", "")
-    package = DebianPackage("tool", "1.0", {"amd64": hashlib.sha256(DEB).hexdigest()}, "1 MB", ("extra",), BUILT_WITH)
-    monkeypatch.setattr(packages, "PROGRAMS", {"tool": Program(("tool",), package)})
     return tmp_path
 
 
@@ -66,8 +67,8 @@ def asked(machine: Path) -> list[str]:
 
 def test_the_pinned_version_is_fetched_checked_and_kept(machine: Path) -> None:
     said: list[str] = []
-    assert installed("tool") is None
-    found = install("tool", said.append)
+    assert installed(TOOL) is None
+    found = install(TOOL, said.append)
     tree = machine / "cache" / "debian" / "tool" / "1.0"
     assert found.tree == tree
     assert found.path == tree / "usr" / "bin" / "tool"
@@ -75,13 +76,13 @@ def test_the_pinned_version_is_fetched_checked_and_kept(machine: Path) -> None:
     assert (tree / "usr" / "share" / "extra").read_text() == "extra\n"
     assert asked(machine) == ["download tool=1.0", "download extra"]
     assert "digest is the pinned one" in said
-    assert install("tool", said.append) == installed("tool") == found
+    assert install(TOOL, said.append) == installed(TOOL) == found
     assert len(asked(machine)) == 2
     assert sorted(path.name for path in tree.parent.iterdir()) == [".lock", "1.0"]
 
 
 def test_a_path_it_was_built_with_becomes_one_beside_it_of_the_same_length(machine: Path) -> None:
-    found = install("tool", lambda line: None)
+    found = install(TOOL, lambda line: None)
     assert found.tree is not None
     assert found.moved == found.tree / BUILT_WITH
     text = found.path.read_text()
@@ -91,10 +92,10 @@ def test_a_path_it_was_built_with_becomes_one_beside_it_of_the_same_length(machi
 
 
 def test_what_is_on_path_comes_first(machine: Path) -> None:
-    install("tool", lambda line: None)
+    install(TOOL, lambda line: None)
     (machine / "bin" / "tool").write_text("#!/bin/sh\n")
     (machine / "bin" / "tool").chmod(0o755)
-    assert installed("tool") == packages.Found(machine / "bin" / "tool")
+    assert installed(TOOL) == Found(machine / "bin" / "tool")
 
 
 def test_lists_that_lack_it_are_read_again_into_a_directory_of_ours(
@@ -102,7 +103,7 @@ def test_lists_that_lack_it_are_read_again_into_a_directory_of_ours(
 ) -> None:
     monkeypatch.setenv("APT_OFFERS", "")
     monkeypatch.setenv("APT_FRESH", "tool=1.0 extra")
-    assert install("tool", lambda line: None).path.is_file()
+    assert install(TOOL, lambda line: None).path.is_file()
     first, update, again, extra = asked(machine)
     assert first == "download tool=1.0"
     assert update.endswith("-qq update")
@@ -116,17 +117,16 @@ def test_another_version_is_taken_where_the_pinned_one_is_gone_and_that_is_said(
     monkeypatch.setenv("APT_OFFERS", "tool extra")
     monkeypatch.setenv("APT_VERSION", "2.0")
     said: list[str] = []
-    found = install("tool", said.append)
+    found = install(TOOL, said.append)
     assert found.tree == machine / "cache" / "debian" / "tool" / "2.0"
     assert any("tool 2.0 for amd64: not the pinned one" in line for line in said)
-    assert installed("tool") == found
+    assert installed(TOOL) == found
 
 
-def test_a_package_with_another_digest_is_refused_and_not_kept(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_with_another_digest_is_refused_and_not_kept(machine: Path) -> None:
     package = DebianPackage("tool", "1.0", {"amd64": "0" * 64}, "1 MB")
-    monkeypatch.setattr(packages, "PROGRAMS", {"tool": Program(("tool",), package)})
-    with pytest.raises(HarnessError, match="is not the package this version was pinned to") as caught:
-        install("tool", lambda line: None)
+    with pytest.raises(LedgerError, match="is not the package this version was pinned to") as caught:
+        install(Program(("tool",), package), lambda line: None)
     assert caught.value.value == hashlib.sha256(DEB).hexdigest()
     assert [path.name for path in package.folder.iterdir()] == [".lock"]
 
@@ -134,14 +134,14 @@ def test_a_package_with_another_digest_is_refused_and_not_kept(machine: Path, mo
 def test_without_network_apt_is_quoted(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APT_OFFERS", "")
     monkeypatch.setenv("APT_OFFLINE", "yes")
-    with pytest.raises(HarnessError, match="E: no network") as caught:
-        install("tool", lambda line: None)
+    with pytest.raises(LedgerError, match="E: no network") as caught:
+        install(TOOL, lambda line: None)
     assert "put the program on PATH" in caught.value.remedy
 
 
-def test_without_apt_the_remedy_is_path_or_a_container(machine: Path) -> None:
+def test_without_apt_the_remedy_is_path(machine: Path) -> None:
     (machine / "bin" / "apt-get").unlink()
-    with pytest.raises(HarnessError, match="no apt to fetch it with") as caught:
-        install("tool", lambda line: None)
+    with pytest.raises(LedgerError, match="no apt to fetch it with") as caught:
+        install(TOOL, lambda line: None)
     assert caught.value.value == "apt-get"
-    assert "docker/compose.yml" in caught.value.remedy
+    assert caught.value.remedy == "put tool on PATH"

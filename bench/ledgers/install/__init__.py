@@ -1,0 +1,1 @@
+"""Getting programs by package client: npm, apt, go. Pinned, checked, kept outside the checkout, offline afterwards."""
