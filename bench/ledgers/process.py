@@ -31,6 +31,8 @@ _BACKOFF_S = (0.01, 0.2)
 _TAIL_BYTES = 64 * 1024
 _LOG_LINES_SHOWN = 12
 
+_here: dict[tuple[Path, str], NodeProcess] = {}
+"""Nodes that this process started and nobody stopped yet: their guards are our children, to be waited for by us."""
 _outliving: ContextVar[bool] = ContextVar("outliving", default=False)
 
 
@@ -116,6 +118,7 @@ class NodeProcess:
                 process.kill()
         _wait_until(lambda: not self.alive() and not self._left_over(), _AFTER_GRACE_S)
         _record_path(self.directory, self.name).unlink(missing_ok=True)
+        _here.pop((self.directory, self.name), None)
 
     def _left_over(self) -> list[psutil.Process]:
         """Processes of the node's session. Its number is the node's process id, which the kernel does not give away
@@ -172,11 +175,15 @@ def spawn(
         _close(lifeline)
         child.wait()
         raise _cannot_start(command, name, directory, answer)
+    if not stays:
+        _here[directory, name] = process
     return process
 
 
 def recorded(directory: Path, name: str) -> NodeProcess | None:
     """The node that was started as `name` in `directory`, by this or another process; None when it is gone."""
+    if (ours := _here.get((directory, name))) is not None:
+        return ours
     try:
         record = json.loads(_record_path(directory, name).read_text())
         node, guard = ProcessId(*record["node"]), ProcessId(*record["guard"])

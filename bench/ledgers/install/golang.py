@@ -148,7 +148,16 @@ def _build(program: GoProgram | GoSource, folder: Path, progress: Progress) -> N
         for number, package in enumerate(program.packages, start=1):
             name = Path(package).name if package != "." else program.folder.parent.name
             ldflags = " ".join(("-s -w", *program.ldflags))
-            command = [go, "build", "-trimpath", "-buildvcs=false", f"-ldflags={ldflags}", "-o", str(out / name)]
+            command = [
+                go,
+                "build",
+                "-mod=readonly",
+                "-trimpath",
+                "-buildvcs=false",
+                f"-ldflags={ldflags}",
+                "-o",
+                str(out / name),
+            ]
             _run([*command, _relative(package)], f"{name} of {program.shown} cannot be built", source, environment)
             progress(f"built {name} ({number} of {len(program.packages)})")
         out.replace(folder)
