@@ -101,7 +101,7 @@ def registered_plugins() -> Finding:
 
 
 def anvil() -> Finding:
-    """The one program that has to be fetched, or what is needed to fetch it."""
+    """The one program that the demo has to fetch, or what is needed to fetch it."""
     from bench.ledgers.anvil import AnvilLedger
 
     ledger = AnvilLedger()
@@ -114,6 +114,21 @@ def anvil() -> Finding:
     return Finding(
         "anvil", Status.WARN, f"not installed; {client} can fetch it", "run `bench.py ledgers install anvil`"
     )
+
+
+def ledgers() -> Finding:
+    """The other candidates, and the package clients that bring them."""
+    from bench import registry
+
+    found = {name: registry.ledger(name).installed() is not None for name in registry.names("ledgers")}
+    absent = [name for name, there in found.items() if not there]
+    detail = f"{len(found) - len(absent)} of {len(found)} installed"
+    if not absent:
+        return Finding("ledgers", Status.OK, detail)
+    clients = {"apt-get": "Debian packages", "go": "Go programs (else pip brings a toolchain)", "npm": "npm packages"}
+    lacking = [f"no {client} here for {what}" for client, what in clients.items() if shutil.which(client) is None]
+    detail += f"; not {', '.join(absent)}" + (f"; {', '.join(lacking)}" if lacking else "")
+    return Finding("ledgers", Status.WARN, detail, "run `bench.py ledgers install NAME` for those you want to measure")
 
 
 def disk() -> Finding:
@@ -187,6 +202,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     packages,
     registered_plugins,
     anvil,
+    ledgers,
     disk,
     cores,
     clock,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.output import note, print_json, print_table, say
-from bench.model.errors import ConfigurationError
+from bench.model.errors import BenchError, ConfigurationError, worst
 
 if TYPE_CHECKING:
     from bench.ledgers.state import RunningLedger
 
 _LIST = "\b\nExample:\n  bench.py ledgers list --json"
-_INSTALL = "\b\nExample:\n  bench.py ledgers install anvil"
+_INSTALL = "\b\nExample:\n  bench.py ledgers install anvil postgres"
 _UP = "\b\nExample:\n  bench.py ledgers up anvil --option block_time_s=2"
 _DOWN = "\b\nExample:\n  bench.py ledgers down anvil"
 _STATUS = "\b\nExample:\n  bench.py ledgers status --json"
@@ -51,21 +51,42 @@ def list_(as_json: Json = False) -> None:
 
 
 def install(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Ledgers that `ledgers list` shows.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Ledgers that `ledgers list` shows.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Fetch a ledger's program, check it, keep it.
+    """Fetch or build the programs of ledgers, check them, keep them.
 
-    It comes by package client in a pinned version; once kept, no network is needed.
+    They come by package client in pinned versions; once kept, no network is needed. What fails does not stop the
+    others; what was cut short goes on where it was when the command is repeated.
     """
     from bench import registry
 
-    programs = {name: str(registry.ledger(name).install(note)) for name in names}
+    if every == bool(names):
+        raise ConfigurationError(
+            "which ledgers?", remedy="name some that `bench.py ledgers list` shows, or give --all and no name"
+        )
+    chosen = {name: registry.ledger(name) for name in (names or registry.names("ledgers"))}
+    missing = {name: ledger for name, ledger in chosen.items() if ledger.installed() is None}
+    for name, ledger in missing.items():
+        note(f"{name} is to be installed: {ledger.info.download}")
+    failures: dict[str, BenchError] = {}
+    programs: dict[str, str | None] = {}
+    for name, ledger in chosen.items():
+        try:
+            programs[name] = str(ledger.install(note))
+        except BenchError as error:
+            programs[name], failures[name] = None, error
+            note(f"{name} could not be installed: {error}")
     if as_json:
         print_json(programs)
-        return
-    for name, program in programs.items():
-        say(f"{name}: {program}")
+    else:
+        for name, program in programs.items():
+            say(f"{name}: {program or 'not installed'}")
+    if failures:
+        raise typer.Exit(worst([error.exit_code for error in failures.values()]))
 
 
 def up(
@@ -127,18 +148,23 @@ def status(as_json: Json = False) -> None:
         say("no ledger is up")
         return
     print_table(
-        ("NAME", "STATE", "ENDPOINT", "SINCE", "PIDS"),
+        ("LEDGER", "STATE", "NODE", "ROLE", "ADDRESS", "PID", "SINCE"),
         [
             (
                 left.network.ledger,
-                "running" if left.running() else "ended",
-                left.network.endpoint,
+                "running" if process is None or process.running() else "ended",
+                node.name,
+                node.role,
+                node.address,
+                "" if process is None else str(process.pid),
                 left.started_at,
-                " ".join(str(process.pid) for process in left.processes),
             )
             for left in found
+            for node, process in left.by_node()
         ],
     )
+    for left in found:
+        say(f"{left.network.ledger}: endpoint {left.network.endpoint}")
 
 
 def parsed_options(given: list[str]) -> dict[str, object]:
@@ -168,6 +194,16 @@ def _shown(left: RunningLedger) -> dict[str, object]:
         "version": left.network.version,
         "started_at": left.started_at,
         "pids": [process.pid for process in left.processes],
+        "nodes": [
+            {
+                "name": node.name,
+                "role": node.role,
+                "address": node.address,
+                "pid": node.pid,
+                "metrics": node.metrics_url,
+            }
+            for node in left.network.nodes
+        ],
         "flags": list(left.network.flags),
         "key_file": _path(left.key_file),
     }

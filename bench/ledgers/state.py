@@ -37,6 +37,11 @@ class RunningLedger:
         """True while every node process that was started still runs."""
         return all(process.running() for process in self.processes)
 
+    def by_node(self) -> list[tuple[Node, ProcessId | None]]:
+        """Each node with its process; None where it has none of its own."""
+        processes = {process.pid: process for process in self.processes}
+        return [(node, None if node.pid is None else processes.get(node.pid)) for node in self.network.nodes]
+
 
 def state_directory() -> Path:
     """`$BENCH_STATE`, else `ledger-bench` in `$XDG_STATE_HOME`, else in `~/.local/state`. Not created by asking."""
