@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
 
 from Crypto.Hash import keccak
 
@@ -29,12 +31,21 @@ def fast_keccak256() -> Hash:
     Falls back to `keccak256` where the installed pycryptodome does not have the entry points or answers differently.
     """
     try:
-        candidate = _on_one_state(vars(keccak)["_raw_keccak_lib"]._name)
-    except (AttributeError, KeyError, OSError):
+        candidate = _on_one_state(_library())
+    except (AttributeError, OSError):
         return keccak256
     probe = b"probe"
     agrees = candidate(probe) == keccak256(probe) and candidate(probe * 60) == keccak256(probe * 60)
     return candidate if agrees else keccak256
+
+
+def _library() -> str:
+    """The shared library beside pycryptodome's module, which itself loads it with cffi where that is installed."""
+    folder = Path(str(keccak.__file__)).parent
+    for suffix in EXTENSION_SUFFIXES:
+        if (found := folder / f"_keccak{suffix}").is_file():
+            return str(found)
+    raise OSError("pycryptodome's Keccak library is not beside its module")
 
 
 def _on_one_state(library: str) -> Hash:

@@ -15,8 +15,8 @@ import orjson
 import websocket
 
 from bench.adapters.evm.rpc import Rpc
-from bench.adapters.evm.ws import connect
 from bench.adapters.jsonrpc.channel import NotSentError, Target
+from bench.adapters.jsonrpc.ws import connect
 from bench.model.clock import NS_PER_S, monotonic_ns
 from bench.model.errors import LedgerError
 

@@ -10,9 +10,9 @@ from itertools import count
 
 import orjson
 
-from bench.adapters.evm.ws import WsChannel
 from bench.adapters.jsonrpc.channel import Answer, Channel, LostError, NotSentError, Target, parse_target
 from bench.adapters.jsonrpc.http import HttpChannel
+from bench.adapters.jsonrpc.ws import WsChannel
 from bench.adapters.protocol import Endpoint, JsonValue
 from bench.model.errors import LedgerError
 

@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from bench.adapters.evm.heads import HeadWatcher, Subscription
-from bench.adapters.evm.ws import WsChannel
 from bench.adapters.jsonrpc.channel import LostError, NotSentError, parse_target
+from bench.adapters.jsonrpc.ws import WsChannel
 from bench.model.errors import LedgerError
 from tests.support.fake_node import FakeNode
 from tests.support.ws_server import ws_server
@@ -138,7 +138,7 @@ def test_who_waits_while_connecting_fails_shares_the_failure(monkeypatch):
         time.sleep(0.1)
         raise NotSentError("no such host")
 
-    monkeypatch.setattr("bench.adapters.evm.ws.connect", fail)
+    monkeypatch.setattr("bench.adapters.jsonrpc.ws.connect", fail)
     channel = WsChannel(parse_target("ws://127.0.0.1:1", {}), 5)
     failures: list[Exception] = []
 

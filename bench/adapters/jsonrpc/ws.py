@@ -88,7 +88,7 @@ class WsChannel:
                 self._failed_at, self._failure = time.monotonic(), str(error)
                 raise
             self._socket.settimeout(None)
-            self._reader = threading.Thread(target=self._read, args=(self._socket,), name="evm-ws", daemon=True)
+            self._reader = threading.Thread(target=self._read, args=(self._socket,), name="jsonrpc-ws", daemon=True)
             self._reader.start()
         return self._socket
 
