@@ -36,7 +36,7 @@ from bench.model.transaction import (
     Transaction,
     Unanswered,
 )
-from bench.model.workload import AuditInput, Invariant, OperationInfo, Parameter, StateReader, Workload
+from bench.model.workload import Acknowledged, AuditInput, Invariant, OperationInfo, Parameter, StateReader, Workload
 
 if TYPE_CHECKING:
     from bench.load.user import LedgerUser as LedgerUser
@@ -57,6 +57,7 @@ __all__ = [
     "ACCEPTED",
     "Accepted",
     "Account",
+    "Acknowledged",
     "Adapter",
     "AuditInput",
     "Auditable",

@@ -90,7 +90,7 @@ class SimulatedAdapter:
         return encode_write(FILLER, self._salt, sender, sequence, 0)
 
     def state(self) -> StateReader:
-        """Knows only how many transactions were executed since `prepare`."""
+        """Knows which transactions were executed, and how many since `prepare`."""
         return _State(self._opened(), self._since)
 
     def close(self) -> None:
@@ -114,13 +114,15 @@ class SimulatedAdapter:
 
 
 class _State:
-    """The one thing this ledger can be asked."""
+    """`transactions_since_start` {}, and `missing` {tx_ids: bytes}: how many were not executed as valid."""
 
     def __init__(self, client: NodeClient, since: int) -> None:
         self._client = client
         self._since = since
 
-    def read(self, name: str, arguments: Mapping[str, object]) -> object:  # noqa: ARG002 - the read has none
+    def read(self, name: str, arguments: Mapping[str, object]) -> object:
+        if name == "missing":
+            return self._client.ask(["missing", arguments["tx_ids"]])
         if name != "transactions_since_start":
             raise ConfigurationError("the simulated ledger keeps no state", value=name)
         return self._client.ask(["transactions"]) - self._since

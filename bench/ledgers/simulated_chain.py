@@ -13,6 +13,7 @@ import heapq
 import math
 import random
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from bench.ledgers.chain_block import ChainBlock
@@ -60,14 +61,17 @@ class SimulatedChain:
             [(round(start * NS_PER_S), round(length * NS_PER_S)) for start, length in options.stalls]
         )
         self._latency = _LatencySource(options.commit_latency, options.seed)
-        self._refuse, self._lose, self._fail, self._duplicate, self._unanswered = (
+        self._refuse, self._lose, self._fail, self._duplicate, self._forget, self._unanswered = (
             _Chooser(name, getattr(options, name), options.seed)
-            for name in ("refuse", "lose", "fail", "duplicate", "unanswered")
+            for name in ("refuse", "lose", "fail", "duplicate", "forget", "unanswered")
         )
         self._shuffle = random.Random(f"{options.seed}/reorder")
         self._in_service: list[tuple[int, int, Pending]] = []
         self._ready: deque[Pending] = deque()
         self._again: list[bytes] = []
+        self._forgotten: set[bytes] = set()
+        self._executed: set[bytes] = set()  # of the first `_searchable` blocks; filled when somebody asks
+        self._searchable = 0
         self._known: dict[bytes, None] = {}
         self._accepted = 0
         self._sequences = _Sequences() if options.sequencing == "account" else None
@@ -106,6 +110,13 @@ class SimulatedChain:
     def block(self, height: int) -> ChainBlock | None:
         """A block by height."""
         return self._blocks[height] if 0 <= height <= self.height else None
+
+    def missing(self, tx_ids: Collection[bytes]) -> int:
+        """How many of these the state does not know: not included as valid, or forgotten."""
+        for block in self._blocks[self._searchable :]:
+            self._executed.update(tx for tx, error in zip(block.tx_ids, block.error_classes, strict=True) if not error)
+        self._searchable = len(self._blocks)
+        return sum(tx_id in self._forgotten or tx_id not in self._executed for tx_id in tx_ids)
 
     def _refusal(self, transaction: Pending) -> Refusal | None:
         if self._refuse.hit() and self.options.refuse is not None:
@@ -164,6 +175,8 @@ class SimulatedChain:
             tx_ids.append(transaction.tx_id)
             failed = self._fail.hit() and self.options.fail is not None
             error_classes.append(self.options.fail.error_class if failed and self.options.fail else 0)
+            if self._forget.hit():
+                self._forgotten.add(transaction.tx_id)
             if self._duplicate.hit():
                 self._again.append(transaction.tx_id)
             if self._sequences is not None:

@@ -1,7 +1,8 @@
 """The simulated ledger as a process: `python -m bench.ledgers.simulated_node --socket … --options JSON`.
 
 Speaks what `bench.ledgers.sqlite_node` speaks, with these differences: `hello` also tells sequencing and confirmations,
-`prepare` takes only the number of accounts and answers their sequences, and ["sequence", sender] asks for one of them.
+`prepare` takes only the number of accounts and answers their sequences, ["sequence", sender] asks for one of them, and
+["missing", ids joined] how many of those transactions it has not executed.
 Reads are answered without being understood. A batch with one transaction that stays unanswered is not answered at all.
 """
 
@@ -24,7 +25,7 @@ from bench.ledgers.socket_server import Peer, SocketServer
 from bench.model.call import Call, call_id
 from bench.model.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns
 from bench.model.errors import BenchError, ExitCode
-from bench.model.transaction import ACCEPTED, ErrorClass, Refusal
+from bench.model.transaction import ACCEPTED, ID_BYTES, ErrorClass, Refusal
 from bench.model.wire import Address, WireError, listen
 
 KIND = "simulated"
@@ -52,6 +53,9 @@ class SimulatedService:
                 self._at(self._clock() + round(self._options.accept_delay_ms * NS_PER_MS), peer, [0] * len(payloads))
             case ["transactions"]:
                 peer.send(["value", self._chain.transactions])
+            case ["missing", bytes(joined)]:
+                tx_ids = [joined[start : start + ID_BYTES] for start in range(0, len(joined), ID_BYTES)]
+                peer.send(["value", self._chain.missing(tx_ids)])
             case ["sequence", int(sender)]:
                 peer.send(["value", self._chain.next_sequence(sender)])
             case ["follow", int() | None as after]:

@@ -100,7 +100,8 @@ class SimulatedOptions(Options):
 
     `stalls` are (start, length) in seconds, counted from the first submission; during one, nothing moves: no answer, no
     service, no block. `accept_delay_ms` lies between submission and answer; `commit_latency` between service and the
-    earliest block. `block_interval_ms` of 0 makes a block as soon as a transaction is ready.
+    earliest block. `forget` chooses included transactions that the state does not know afterwards. `block_interval_ms`
+    of 0 makes a block as soon as a transaction is ready.
     """
 
     seed: int = 1
@@ -115,6 +116,7 @@ class SimulatedOptions(Options):
     lose: Selection | None = None
     fail: Failures | None = None
     duplicate: Selection | None = None
+    forget: Selection | None = None
     unanswered: Selection | None = None
     reorder: bool = False
     stalls: tuple[tuple[NotNegative, Positive], ...] = ()

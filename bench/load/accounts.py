@@ -48,8 +48,8 @@ _BACK_OFF = frozenset(
 
 _ASK = frozenset({ErrorClass.SEQUENCE_TOO_LOW, ErrorClass.SEQUENCE_GAP})
 
-Signed = tuple[bytes, bytes, int, int, int]
-"""(tx_id, payload, sequence, operation, expects_refusal): what a turn sends."""
+Signed = tuple[bytes, bytes, int, int, int, int]
+"""(tx_id, payload, sequence, operation, expects_refusal, drawn): what a turn sends."""
 _SEQUENCE: Final = 2
 
 
@@ -279,8 +279,9 @@ class Accounts:
 
 
 def _signed(pending: Pending) -> Signed:
-    return pending.tx_id, pending.payload, pending.sequence, pending.operation, pending.expects_refusal
+    one = pending
+    return one.tx_id, one.payload, one.sequence, one.operation, one.expects_refusal, one.drawn
 
 
 def _replace(pending: Pending, signed: Signed) -> None:
-    pending.tx_id, pending.payload, pending.sequence, pending.operation, pending.expects_refusal = signed
+    pending.tx_id, pending.payload, pending.sequence, pending.operation, pending.expects_refusal, pending.drawn = signed

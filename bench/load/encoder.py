@@ -13,21 +13,19 @@ Wire, one msgpack frame each. Worker → encoder: ["credit", n], ["reset", sende
 from __future__ import annotations
 
 import os
-import random
 import select
 import socket
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
 import msgpack
-from pydantic import TypeAdapter
 
 from bench import registry
 from bench.adapters.protocol import Adapter, Sequenced
+from bench.load.drawing import DrawingPlan, draw
 from bench.load.lifeline import die_with_parent, ignore_interrupts
 from bench.load.messages import FILLER_INDEX, Item, TrialSpec
 from bench.load.stream import Stream
@@ -35,8 +33,6 @@ from bench.model.ledger import Sequencing
 from bench.model.operation import Kind, Operation
 from bench.model.transaction import Transaction
 from bench.model.workload import Workload
-from bench.scenario.arrival import ArrivalProcess, intended_times, shard
-from bench.scenario.arrival_schema import Arrival
 
 CHUNK = 256
 NICENESS = 19  # it works ahead of time: what stamps and what is measured go first
@@ -76,10 +72,7 @@ class Encoder:
         self._turn = 0
         sequences = fixture.sequences if adapter.sequencing is Sequencing.ACCOUNT else [0] * fixture.accounts
         self._sequences = {sender: Sequences(sequences[sender]) for sender in senders}
-        user = _user_class(workload)
-        self._user = user.for_drawing(random.Random(f"{spec.seed}/{worker}"), fixture.accounts, spec.parameters)
-        times = intended_times(_process(spec), spec.duration_ns, spec.seed)
-        self._arrivals = _flatten(shard(times, worker, spec.workers))
+        self._drawn = draw(workload, DrawingPlan.of(spec), worker)
         self._kept: OrderedDict[int, tuple[int, Operation, int]] = OrderedDict()
         self._keep = spec.buffer + KEPT_BEYOND
         self.planned = 0
@@ -89,12 +82,11 @@ class Encoder:
         """At most `count` further items of the plan; fewer only when it is exhausted."""
         items: list[Item] = []
         for _ in range(count):
-            arrival = next(self._arrivals, None)
-            if arrival is None:
+            drawn = next(self._drawn, None)
+            if drawn is None:
                 self.exhausted = True
                 break
-            index, due_ns = arrival
-            operation = self._user.draw()
+            index, due_ns, operation = drawn
             sender = self._assign(operation)
             self._remember(index, due_ns, operation, sender)
             sequences = self._sequences[sender]
@@ -211,21 +203,6 @@ def _obey(encoder: Encoder, command: list[Any], stream: Stream) -> None:
             stream.send(["again", [encoder.filler(sender, sequence)]])
         case _:
             raise ValueError(f"unknown command to the encoder: {command!r}")
-
-
-def _flatten(shards: Iterator[tuple[Any, Any]]) -> Iterator[tuple[int, int]]:
-    for indices, times in shards:
-        yield from zip(indices.tolist(), times.tolist(), strict=True)
-
-
-def _process(spec: TrialSpec) -> ArrivalProcess:
-    arrival: Arrival = TypeAdapter(Arrival).validate_python(dict(spec.arrival))
-    return arrival.schedule(spec.duration_ns)
-
-
-def _user_class(workload: Workload) -> Any:
-    module, _, name = workload.user.partition(":")
-    return getattr(import_module(module), name)
 
 
 def main() -> None:

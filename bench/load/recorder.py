@@ -22,12 +22,15 @@ _pack = ROW_STRUCT.pack
 
 
 class Pending:
-    """A planned operation between encoding and its row. Times are ns since the start signal."""
+    """A planned operation between encoding and its row. Times are ns since the start signal. `drawn` is the place in
+    the plan where the operation was drawn; it differs from `index` when the turn of a dropped one is taken.
+    """
 
     __slots__ = (
         "accepted",
         "block",
         "committed",
+        "drawn",
         "due",
         "expects_refusal",
         "finalized",
@@ -57,7 +60,7 @@ class Pending:
         tx_id: bytes,
         payload: bytes,
     ) -> None:
-        self.index = index
+        self.index = self.drawn = index
         self.due = due
         self.operation = operation
         self.kind = kind
@@ -289,4 +292,5 @@ class Recorder:
             error_class,
             pending.expects_refusal,
             pending.tx_id,
+            pending.drawn,
         )

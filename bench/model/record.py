@@ -29,9 +29,10 @@ ROW = np.dtype(
         ("error_class", "u1"),  # ErrorClass
         ("expects_refusal", "u1"),
         ("tx_id", "V32"),
+        ("drawn", "<u8"),  # position in the plan of the operation that was sent: not `index` after a dropped turn
     ]
 )
-ROW_STRUCT = struct.Struct("<QqqqqqiiHHBBBB32s")
+ROW_STRUCT = struct.Struct("<QqqqqqiiHHBBBB32sQ")
 """The same layout for packing without numpy on the hot path."""
 
 BLOCK = np.dtype(

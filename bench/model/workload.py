@@ -4,12 +4,12 @@ listing workloads imports neither Locust nor gevent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bench.model.operation import Kind
+from bench.model.operation import Kind, Operation
 
 Parameter = int | float | str | bool
 
@@ -41,15 +41,27 @@ class StateReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A write that the ledger committed as valid, with the id of its transaction."""
+
+    operation: Operation
+    tx_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AuditInput:
     """What the record says happened: counts per operation name and outcome label, writes only. `fillers` were sent
     beside them, to close gaps in senders' sequences; some of them may have been executed.
+
+    `acknowledged` gives every committed write with its arguments, drawn again from the seed one after the other: each
+    pass costs the drawing, and none holds them all. None: they are not known.
     """
 
     outcomes: Mapping[str, Mapping[str, int]]
     accounts: int
     parameters: Mapping[str, Parameter]
     fillers: int = 0
+    acknowledged: Iterable[Acknowledged] | None = None
 
 
 @dataclass(frozen=True, slots=True)

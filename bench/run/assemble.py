@@ -25,6 +25,7 @@ from bench.model.result import Trial
 from bench.model.transaction import ErrorClass
 from bench.model.workload import AuditInput
 from bench.monitors.summary import summarise as summarise_resources
+from bench.run.acknowledged import AcknowledgedWrites, drawing_plan
 from bench.run.trial import TrialFacts, TrialRequest
 
 STEADY_ARRIVALS = ("constant", "poisson")
@@ -108,14 +109,15 @@ def phase_spans(request: TrialRequest, facts: TrialFacts) -> tuple[PhaseSpan, ..
     )
 
 
-def audit_input(request: TrialRequest, rows: Rows, fillers: int) -> AuditInput:
-    """What the record says happened: outcomes of writes per operation."""
+def audit_input(request: TrialRequest, facts: TrialFacts, rows: Rows) -> AuditInput:
+    """What the record says happened: outcomes of writes per operation, and which writes were committed."""
     outcomes: dict[str, dict[str, int]] = defaultdict(dict)
     writes = rows[rows["kind"] == 0]
     pairs, counts = np.unique(np.stack([writes["operation"], writes["outcome"]]), axis=1, return_counts=True)
     for (operation, outcome), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
         outcomes[request.workload.operations[operation].name][Outcome(outcome).label] = count
-    return AuditInput(outcomes, request.accounts, request.parameters, fillers)
+    acknowledged = AcknowledgedWrites(drawing_plan(request, facts.accounts), request.workload, rows)
+    return AuditInput(outcomes, facts.accounts, request.parameters, facts.fillers, acknowledged)
 
 
 def _disk_growth(facts: TrialFacts) -> dict[str, int | None]:

@@ -95,7 +95,7 @@ def _run_trial(
 
     def measure_and_audit(adapter: Adapter, facts: TrialFacts) -> None:
         assembled.append(assemble(request, facts, limits))
-        bundle.audit(_audit(request, adapter, assembled[0]))
+        bundle.audit(_audit(request, adapter, facts, assembled[0]))
 
     try:
         facts = TrialRunner(request, work, listener, interrupted, watchers).run(registry.adapter, measure_and_audit)
@@ -124,13 +124,13 @@ def interrupts() -> Iterator[Interrupts]:
             signal.signal(number, handler)
 
 
-def _audit(request: TrialRequest, adapter: Adapter, made: Assembled) -> list[InvariantPart]:
+def _audit(request: TrialRequest, adapter: Adapter, facts: TrialFacts, made: Assembled) -> list[InvariantPart]:
     workload = request.workload
     if workload.audit is None or not isinstance(adapter, Auditable):
         why = "the workload declares no audit" if workload.audit is None else "the adapter cannot read state"
         return [InvariantPart(name="audit", status="not checked", detail=why)]
     try:
-        found = workload.audit(adapter.state(), audit_input(request, made.rows, made.trial.counts.fillers))
+        found = workload.audit(adapter.state(), audit_input(request, facts, made.rows))
     except BenchError as error:
         return [InvariantPart(name="audit", status="not checked", detail=f"state could not be read: {error.what}")]
     return [InvariantPart.model_validate({"name": i.name, "status": i.status, "detail": i.detail}) for i in found]

@@ -92,6 +92,7 @@ class TrialFacts:
     disclosed: Mapping[str, Any] = field(default_factory=dict)
     capabilities: frozenset[str] = frozenset()
     finality: Finality | None = None
+    accounts: int = 0
     started: bool = False
     start_ns: int = 0
     setup_ns: int = 0
@@ -205,7 +206,7 @@ class TrialRunner:
         fixture = adapter.prepare(setup)
         self._facts.setup_s["prepare"] = (monotonic_ns() - began) / NS_PER_S
         self._facts.capabilities, self._facts.finality = adapter.capabilities, adapter.finality
-        self._facts.disclosed = fixture.disclosed
+        self._facts.disclosed, self._facts.accounts = fixture.disclosed, fixture.accounts
         return fixture
 
     def _spec(self, endpoint: Endpoint, fixture: Fixture) -> TrialSpec:

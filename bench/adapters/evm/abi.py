@@ -145,6 +145,8 @@ def _integer_encoder(bits: int, *, signed: bool) -> EncodeWord:
 
 def _bytes_encoder(size: int) -> EncodeWord:
     def encode(value: object) -> bytes:
+        if isinstance(value, str):
+            value = bytes.fromhex(value.removeprefix("0x"))
         if not isinstance(value, bytes) or len(value) > size:
             raise ValueError(value)
         return value.ljust(32, b"\0")

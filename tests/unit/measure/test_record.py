@@ -13,11 +13,11 @@ from tests.support.rows import chain, read, table, write
 
 def test_packed_records_are_read_back_field_by_field(tmp_path):
     tx_id = bytes(range(32))
-    record = ROW_STRUCT.pack(7, 10, 20, 30, 40, 50, 3, 2, 1, 4, 0, Outcome.FINALIZED, 0, 1, tx_id)
+    record = ROW_STRUCT.pack(7, 10, 20, 30, 40, 50, 3, 2, 1, 4, 0, Outcome.FINALIZED, 0, 1, tx_id, 6)
     (tmp_path / "rows-0.bin").write_bytes(record)
     row = read_rows([tmp_path / "rows-0.bin"]).rows[0]
-    assert row.tolist()[:-1] == (7, 10, 20, 30, 40, 50, 3, 2, 1, 4, 0, Outcome.FINALIZED, 0, 1)
-    assert row["tx_id"].tobytes() == tx_id
+    assert row.tolist()[:-2] == (7, 10, 20, 30, 40, 50, 3, 2, 1, 4, 0, Outcome.FINALIZED, 0, 1)
+    assert (row["tx_id"].tobytes(), row["drawn"]) == (tx_id, 6)
 
 
 def test_a_half_written_tail_is_left_out_and_reported_per_file(tmp_path):

@@ -1,0 +1,1 @@
+"""`notary` on SQL ledgers: tables and stored procedures."""
