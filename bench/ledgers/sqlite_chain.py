@@ -8,22 +8,16 @@ committed state. The chain covers every transaction's bytes and result; business
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import json
-import re
 import sqlite3
-import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from bench.ledgers.chain_block import ChainBlock
+from bench.ledgers.sql_chain import EMPTY, Head, Preparation, block_hash_of, load_procedures, schema_of, verified_head
 from bench.model.call import Call, call_id
-from bench.model.errors import ConfigurationError, IntegrityError
+from bench.model.errors import IntegrityError
 from bench.model.procedure import Procedure, Refused
 from bench.model.transaction import ACCEPTED, ErrorClass, Refusal, Reply
 
@@ -45,18 +39,8 @@ CREATE TABLE IF NOT EXISTS ledger_transactions (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS ledger_transactions_by_id ON ledger_transactions (tx_id);
 """
-_BLOCK_HEAD = struct.Struct(">QQI")
 _REFUSED = int(ErrorClass.BUSINESS_REFUSAL)
 _BAD_CALL = (ValueError, TypeError, KeyError, OverflowError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The last block, and how many transactions the chain holds."""
-
-    height: int
-    block_hash: bytes
-    transactions: int
 
 
 class SqliteDatabase:
@@ -74,6 +58,8 @@ class SqliteDatabase:
 
 class SqliteChain:
     """Owns the file; one thread. After a `sqlite3.Error` out of `commit` a restart must find out what is durable."""
+
+    database_errors: tuple[type[Exception], ...] = (sqlite3.Error,)
 
     def __init__(self, path: Path) -> None:
         """Open or create. Raises IntegrityError when the chain in the file does not verify."""
@@ -98,23 +84,16 @@ class SqliteChain:
         False when that had been done already, for at least so many accounts. Another workload, or other parameters,
         need a fresh ledger: ConfigurationError.
         """
-        wanted = {"workload": workload, "directory": str(directory), "parameters": dict(parameters)}
-        present = self._prepared()
-        if present is not None:
-            known = present.pop("accounts")
-            if present != wanted:
-                raise ConfigurationError(
-                    "this ledger is prepared for something else", value=present, remedy="start a fresh one"
-                )
-            if known >= accounts:
-                return False
-        module = _load_procedures(directory)
+        wanted = Preparation(workload, str(directory), dict(parameters), accounts)
+        if wanted.done_by(self._prepared()):
+            return False
+        module = load_procedures(directory)
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            for statement in _statements((directory / "schema.sql").read_text(encoding="utf-8")):
+            for statement in schema_of(directory):
                 self._connection.execute(statement)
             module.setup(self.database, parameters, accounts)
-            head = self._append_block([], json.dumps({**wanted, "accounts": accounts}, sort_keys=True))
+            head = self._append_block([], wanted.note())
             self._connection.execute("COMMIT")
         except BaseException:
             self._connection.execute("ROLLBACK")
@@ -178,24 +157,14 @@ class SqliteChain:
 
     def verify_chain(self) -> Head:
         """Recompute every hash from the stored bytes; the head it ends in. Raises IntegrityError at the first fault."""
-        head = Head(-1, bytes(32), 0)
+        blocks = self._connection.execute(
+            "SELECT height, previous, block_hash, time_ns, first_number, transactions, note"
+            " FROM ledger_blocks ORDER BY height"
+        )
         transactions = self._connection.execute(
             "SELECT number, tx_id, error_class, payload FROM ledger_transactions ORDER BY number"
         )
-        for height, previous, block_hash, time_ns, first, count, note in self._connection.execute(
-            "SELECT height, previous, block_hash, time_ns, first_number, transactions, note"
-            " FROM ledger_blocks ORDER BY height"
-        ):
-            rows = transactions.fetchmany(count) if count else []
-            linked = (height, previous, first) == (head.height + 1, head.block_hash, head.transactions)
-            complete = [row[0] for row in rows] == list(range(first, first + count))
-            entries = [row[1:] for row in rows]
-            if not (linked and complete) or block_hash != _block_hash(height, previous, time_ns, entries, note):
-                raise _broken(f"block {height}")
-            head = Head(height, block_hash, first + count)
-        if transactions.fetchone() is not None:
-            raise _broken("transactions after the last block")
-        return head
+        return verified_head(blocks, transactions)
 
     def close(self) -> None:
         """Fold the WAL into the file and release it; idempotent."""
@@ -236,7 +205,7 @@ class SqliteChain:
     def _append_block(self, rows: Sequence[tuple[bytes, int, bytes]], note: str) -> Head:
         height, previous, first = self.head.height + 1, self.head.block_hash, self.head.transactions
         time_ns = time.time_ns()
-        block_hash = _block_hash(height, previous, time_ns, rows, note)
+        block_hash = block_hash_of(height, previous, time_ns, rows, note)
         self._connection.execute(
             "INSERT INTO ledger_blocks VALUES (?, ?, ?, ?, ?, ?, ?)",
             (height, previous, block_hash, time_ns, first, len(rows), note),
@@ -248,19 +217,19 @@ class SqliteChain:
         return Head(height, block_hash, first + len(rows))
 
     def _genesis(self) -> None:
-        self.head = Head(-1, bytes(32), 0)
+        self.head = EMPTY
         self._append_block([], "genesis")
 
-    def _prepared(self) -> dict[str, Any] | None:
+    def _prepared(self) -> Preparation | None:
         row = self._connection.execute(
             "SELECT note FROM ledger_blocks WHERE note <> '' AND height > 0 ORDER BY height DESC LIMIT 1"
         ).fetchone()
-        return None if row is None else dict(json.loads(row[0]))
+        return None if row is None else Preparation.of_note(row[0])
 
     def _restore_procedures(self) -> None:
         prepared = self._prepared()
         if prepared is not None:
-            module = _load_procedures(Path(prepared["directory"]))
+            module = load_procedures(Path(prepared.directory))
             self._writes, self._reads = module.WRITES, module.READS
 
 
@@ -277,45 +246,3 @@ def _make_durable(connection: sqlite3.Connection) -> tuple[str, ...]:
             remedy="put the database on a local file system",
         )
     return ("journal_mode=WAL", "synchronous=FULL")
-
-
-def _block_hash(height: int, previous: bytes, time_ns: int, rows: Sequence[Sequence[Any]], note: str) -> bytes:
-    """sha256 over head, note, and each transaction's recomputed id and result."""
-    digest = hashlib.sha256(_BLOCK_HEAD.pack(height, time_ns, len(rows)) + previous)
-    digest.update(hashlib.sha256(note.encode()).digest())
-    for tx_id, error_class, payload in rows:
-        if call_id(payload) != tx_id:
-            raise _broken(f"a transaction of block {height}")
-        digest.update(tx_id)
-        digest.update(bytes((error_class,)))
-    return digest.digest()
-
-
-def _broken(where: str) -> IntegrityError:
-    return IntegrityError("the chain is broken", value=where, remedy="restore a copy of the file, or start anew")
-
-
-def _load_procedures(directory: Path) -> ModuleType:
-    """`procedures.py` of a workload's `sql/` directory, which need not be importable under a name."""
-    path = directory / "procedures.py"
-    spec = importlib.util.spec_from_file_location(f"bench_procedures_{directory.parent.name}", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise ConfigurationError("workload has no SQL procedures", value=str(path), remedy="choose another workload")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    missing = [name for name in ("setup", "WRITES", "READS") if not hasattr(module, name)]
-    if missing:
-        raise ConfigurationError(f"{path} lacks {', '.join(missing)}", remedy="see docs/adapters/sqlite.md")
-    return module
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Single statements, because `executescript` would commit the transaction they belong to."""
-    pending = ""
-    for piece in re.split("(?<=;)", script):
-        pending += piece
-        if sqlite3.complete_statement(pending):
-            yield pending
-            pending = ""
-    if pending.strip():
-        yield pending
