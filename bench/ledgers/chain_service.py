@@ -154,15 +154,7 @@ class ChainService:
             self._chain.prepare(workload, directory, parameters, accounts)
         except BenchError as error:
             return ["error", str(error)]
-        except (
-            *self._chain.database_errors,
-            ArithmeticError,
-            LookupError,
-            TypeError,
-            ValueError,
-            OSError,
-            SyntaxError,
-        ) as error:
+        except self._setup_errors as error:
             # a stranger's procedures or schema: their fault is an answer, not the end of the node
             return ["error", f"setup of {workload} failed: {type(error).__name__}: {error}"]
         head = self._chain.head
