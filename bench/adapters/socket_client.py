@@ -43,6 +43,11 @@ class NodeClient:
         self.greeting = self._greet(kind)
 
     @property
+    def address(self) -> Address:
+        """Where the node listens."""
+        return self._address
+
+    @property
     def chain_id(self) -> bytes:
         """What distinguishes this ledger from every other."""
         return bytes(self.greeting[2])

@@ -23,7 +23,11 @@ Workers = Annotated[int | None, typer.Option("--workers", metavar="N", help="Pro
 Batch = Annotated[int | None, typer.Option("--batch", metavar="N", help="Most transactions in one request.")]
 KeyFile = Annotated[
     Path | None,
-    typer.Option("--key-file", metavar="FILE", help="Key of a funded account on --endpoint; or BENCH_FUNDING_KEY."),
+    typer.Option(
+        "--key-file",
+        metavar="FILE",
+        help="Key or password for --endpoint; or BENCH_FUNDING_KEY.",
+    ),
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Directory in which the bundles are made.")]
 Live = Annotated[

@@ -34,7 +34,8 @@ TABLES = (
         height BIGINT PRIMARY KEY, previous BYTEA NOT NULL, block_hash BYTEA NOT NULL, time_ns BIGINT NOT NULL,
         first_number BIGINT NOT NULL, transactions INTEGER NOT NULL, note TEXT NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS ledger_transactions (
-        number BIGINT PRIMARY KEY, tx_id BYTEA NOT NULL UNIQUE, error_class SMALLINT NOT NULL, payload BYTEA NOT NULL)""",
+        number BIGINT PRIMARY KEY, tx_id BYTEA NOT NULL UNIQUE, error_class SMALLINT NOT NULL,
+        payload BYTEA NOT NULL)""",
 )
 _ADD_BLOCK = (
     "INSERT INTO ledger_blocks VALUES (%(height)s, %(previous)s, %(hash)s, %(time)s, %(first)s, %(count)s, %(note)s)"
@@ -46,6 +47,7 @@ FROM unnest(%(ids)s::bytea[], %(classes)s::int8[], %(payloads)s::bytea[])
 WITH ORDINALITY AS given (tx_id, error_class, payload, ordinality)
 """
 _KNOWN = "SELECT tx_id FROM ledger_transactions WHERE tx_id = ANY(%(ids)s::bytea[])"
+_BLOB = "SELECT 1 FROM pg_type WHERE typname = 'blob' AND typnamespace = current_schema()::regnamespace"
 _REFUSED = int(ErrorClass.BUSINESS_REFUSAL)
 _BAD_CALL = (
     *(ValueError, TypeError, KeyError, OverflowError),
@@ -206,9 +208,7 @@ class PostgresChain:
                 "SELECT height, previous, block_hash, time_ns, first_number, transactions, note"
                 " FROM ledger_blocks ORDER BY height"
             )
-            transactions.execute(
-                "SELECT number, tx_id, error_class, payload FROM ledger_transactions ORDER BY number"
-            )
+            transactions.execute("SELECT number, tx_id, error_class, payload FROM ledger_transactions ORDER BY number")
             return verified_head(blocks, transactions)
 
     def close(self, *, drop: bool = False) -> None:
@@ -232,12 +232,20 @@ class PostgresChain:
                 continue
             procedure = self._writes.get(call.name)
             if call.is_read:
-                answered[tx_id] = self.read(payload)[0]
+                answered[tx_id] = self._read_inside(payload)
             elif procedure is None:
                 answered[tx_id] = Refusal(ErrorClass.METHOD_MISSING, f"no write named {call.name}")
             else:
                 entries[tx_id] = _Entry(tx_id, payload, call, procedure)
         return list(entries.values())
+
+    def _read_inside(self, payload: bytes) -> Reply:
+        """A read in a batch of writes; one that fails must not take the group along."""
+        self._connection.execute("SAVEPOINT reading")
+        reply = self.read(payload)[0]
+        self._connection.execute("ROLLBACK TO reading")
+        self._connection.execute("RELEASE reading")
+        return reply
 
     def _run(self, entries: Sequence[_Entry]) -> None:
         position = 0
@@ -278,8 +286,13 @@ class PostgresChain:
         time_ns = time.time_ns()
         block_hash = block_hash_of(height, previous, time_ns, rows, note)
         block = {
-            **{"height": height, "previous": previous, "hash": block_hash, "time": time_ns},
-            **{"first": first, "count": len(rows), "note": note},
+            "height": height,
+            "previous": previous,
+            "hash": block_hash,
+            "time": time_ns,
+            "first": first,
+            "count": len(rows),
+            "note": note,
         }
         self._connection.execute(_ADD_BLOCK, block)
         if rows:
@@ -301,12 +314,12 @@ class PostgresChain:
         """Create the schema, and be the only one who writes to it."""
         execute = self._connection.execute
         name = sql.Identifier(self._schema)
-        owned = execute("SELECT pg_try_advisory_lock(%s, hashtext(%s))", (_LOCK_CLASS, self._schema)).fetchone()
+        owned = execute("SELECT pg_try_advisory_lock(%s::int4, hashtext(%s))", (_LOCK_CLASS, self._schema)).fetchone()
         if owned != (True,):
             raise LedgerError("another sequencer owns this schema", value=self._schema, remedy="stop it first")
         execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
         execute(sql.SQL("SET search_path TO {}").format(name))
-        if self._one("SELECT 1 FROM pg_type t WHERE typname = 'blob' AND typnamespace = current_schema()::regnamespace") is None:
+        if self._one(_BLOB) is None:
             execute("CREATE DOMAIN blob AS bytea")  # schemas of workloads may say BLOB, as SQLite does
         for table in TABLES:
             execute(table.encode())

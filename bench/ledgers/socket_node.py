@@ -17,15 +17,17 @@ STOP_S = 10.0
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
-def start(module: str, arguments: Sequence[str], directory: Path, name: str) -> tuple[NodeProcess, str, Node]:
-    """Start `python -m module --socket … arguments` in `directory`; the process, its endpoint and its node, once it
-    answers. Raises LedgerError, and leaves nothing behind, when it does not.
+def start(
+    module: str, arguments: Sequence[str], directory: Path, name: str, secrets: Mapping[str, str] | None = None
+) -> tuple[NodeProcess, str, Node]:
+    """Start `python -m module --socket … arguments` in `directory`, with `secrets` in its environment; the process, its
+    endpoint and its node, once it answers. Raises LedgerError, and leaves nothing behind, when it does not.
     """
     directory = directory.absolute()
     directory.mkdir(parents=True, exist_ok=True)
     address = Address(path=str(directory / SOCKET))
     command = (sys.executable, "-m", module, "--socket", address.path, *arguments)
-    process = spawn(command, directory=directory, name=name, environment=_environment())
+    process = spawn(command, directory=directory, name=name, environment={**_environment(), **(secrets or {})})
     try:
         wait_ready(process, lambda: _answers(address), READY_S, name)
     except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -266,11 +267,25 @@ def _as_it_ran(facts: TrialFacts) -> dict[str, object]:
     if isinstance(client, str):
         found["version"] = client
     network = facts.network
-    if network is not None:
+    if network is None:
+        found |= _as_it_said(facts.disclosed)
+    else:
         found |= {"version": network.version, "flags": list(network.flags), "nodes": len(network.nodes)}
         found["ledger_class"] = _class_of(network.ledger_class)
         found["network"] = [NodePart(name=node.name, role=node.role, address=node.address) for node in network.nodes]
         found["links"] = [LinkPart(one=link.one, other=link.other, delay_ms=link.delay_ms) for link in network.links]
+    return found
+
+
+def _as_it_said(disclosed: Mapping[str, Any]) -> dict[str, object]:
+    """What a ledger that is not ours told the adapter of its settings and durability."""
+    found: dict[str, object] = {}
+    match disclosed:
+        case {"durability": str(durability)}:
+            found["ledger_class"] = _class_of(replace(UNKNOWN_CLASS, durability=durability))
+    match disclosed:
+        case {"settings": [*settings]}:
+            found["flags"] = [str(setting) for setting in settings]
     return found
 
 

@@ -99,7 +99,7 @@ def shorten(value: object) -> str:
 
 def without_credentials(text: str) -> str:
     """The text with what stands before the host of an address blotted out."""
-    return re.sub(r"//[^/\s]*@", "//…@", text)
+    return re.sub(r"(?i)(password=)[^&\s'\"]*", r"\1…", re.sub(r"//[^/\s]*@", "//…@", text))
 
 
 def read_text(path: Path) -> str:

@@ -31,7 +31,8 @@ IN_FLIGHT = 1_000
 IN_FLIGHT_S = 20
 MOST_PLANNED = 1_000_000_000
 _LATER = -1  # stands in a default for what `Scenario` computes from other keys
-_SCHEMES = ("http", "https", "ws", "wss", "unix")
+_DATABASES = ("postgresql", "postgres")
+_SCHEMES = ("http", "https", "ws", "wss", "unix", *_DATABASES)
 
 
 def plain_name(value: str) -> str:
@@ -53,7 +54,10 @@ def _url(value: str) -> str:
         port = parts.port
     except ValueError:
         refuse([Mistake("is not an address", "write it as http://127.0.0.1:8545", show_value=False)])
-    if "@" in parts.netloc:
+    if parts.scheme in _DATABASES:
+        if ":" in parts.netloc.rpartition("@")[0] or "password" in parts.query.lower():
+            refuse([Mistake("carries a password", "move it to the file that key_file names", show_value=False)])
+    elif "@" in parts.netloc:
         refuse([Mistake("carries credentials", "move them to the file that headers_file names", show_value=False)])
     if parts.scheme not in _SCHEMES:
         refuse([Mistake("is not an address this product opens", f"begin it with {', '.join(_SCHEMES)} and ://")])
@@ -111,13 +115,15 @@ class EndpointChoice(Part):
 
     adapter: PlugInName = Field(description="Adapter that speaks to the node, such as evm.")
     url: Annotated[str, AfterValidator(_url)] = Field(
-        description="Address of the node: http(s), ws(s) or unix. No secrets: it is written into the bundle."
+        description="Address of the node: http(s), ws(s), unix or postgresql (with a user, without a password). "
+        "No secrets: it is written into the bundle."
     )
     headers_file: Annotated[str, AfterValidator(_file)] | None = Field(
         default=None, description="File of request headers, one `Name: value` per line; from the working directory."
     )
     key_file: Annotated[str, AfterValidator(_file)] | None = Field(
-        default=None, description="File with the key of a funded account; from the working directory."
+        default=None,
+        description="File with the key of a funded account, or a database role's password; from the working directory.",
     )
     chain_id: Annotated[Whole, Field(ge=0)] | None = Field(
         default=None, description="Chain the node must be on; the run refuses any other. Absent: any chain."

@@ -291,6 +291,7 @@ def test_a_missing_duration_is_told_once_where_phases_are_missing(folder: Path) 
 
 
 URLS = ["http://h", "https://h:8545/v1", "ws://127.0.0.1:8546", "wss://h", "unix:///run/node.sock", "http://[::1]:80"]
+URLS += ["postgresql://me@db.example:5433/bank", "postgres://h/d?sslmode=verify-full"]
 
 
 @pytest.mark.parametrize("url", URLS)
@@ -314,6 +315,8 @@ def test_addresses_that_are_taken(folder: Path, url: str) -> None:
         ("unix://run/node.sock", "is not an absolute socket path"),
         ("http://user:secret@h", "carries credentials"),
         ("htp://user:secret@h", "carries credentials"),
+        ("postgresql://user:secret@h/d", "carries a password"),
+        ("postgresql://user@h/d?password=secret", "carries a password"),
     ],
 )
 def test_addresses_that_are_refused_without_telling_secrets(folder: Path, url: str, says: str) -> None:
