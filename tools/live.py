@@ -76,7 +76,7 @@ def _bring_up(place: Path, metrics: str, webhook: str | None, running: contextli
     if webhook is not None:
         alerts = running.enter_context(start_alertmanager(place / "alertmanager", webhook, progress=_say)).url
     server = running.enter_context(
-        start(place / "prometheus", [metrics], alertmanager_url=alerts, progress=_say),
+        start(place / "prometheus", [metrics], nodes_of=[metrics], alertmanager_url=alerts, progress=_say),
     )
     grafana = shutil.which("grafana-server")
     if grafana is not None:

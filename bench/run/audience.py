@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bench.model.clock import NS_PER_S, Clock, monotonic_ns
 from bench.model.counters import Counters
+from bench.model.ledger import Node
 from bench.monitors.processes import ProcessMonitor
 from bench.run.events import TrialWatcher
 
@@ -30,6 +31,11 @@ class Audience:
         self._clock = clock
         self._passed_on = 0
         self._samples_at = self._weighed_at = 0
+
+    def nodes_changed(self, nodes: Sequence[Node]) -> None:
+        """See `TrialWatcher`."""
+        for watcher in self._watchers:
+            watcher.nodes_changed(nodes)
 
     def load_began(self, start_ns: int, ledger_version: str | None) -> None:
         """See `TrialWatcher`."""

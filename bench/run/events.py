@@ -10,6 +10,7 @@ from bench.model.phase import Phase
 
 if TYPE_CHECKING:  # the command line loads this for every --help
     from bench.model.counters import Counters
+    from bench.model.ledger import Node
     from bench.model.resources import ResourceSample
     from bench.model.result import Result, Trial
     from bench.telemetry.outline import TrialOutline
@@ -55,12 +56,16 @@ class TrialWatcher(Protocol):
     """Hears a run's figures while they come; given in `RunOptions`, so whatever runs trials can be watched. Called from
     the coordinator's own thread; must return at once and must not raise.
 
-    Per trial: `trial_began`, then, unless it fails before, `load_began`, any number of `counted` and `used`, and in any
-    case `trial_ended`. Per target, last: `run_ended`, unless no bundle came of it.
+    Per trial: `trial_began`, then, unless it fails before, `nodes_changed`, `load_began`, any number of `counted` and
+    `used`, `nodes_changed` with none, and in any case `trial_ended`. Per target, last: `run_ended`, unless no bundle
+    came of it.
     """
 
     def trial_began(self, outline: TrialOutline) -> None:
         """Setup begins."""
+
+    def nodes_changed(self, nodes: Sequence[Node]) -> None:
+        """The nodes of a ledger that the harness has started and that answer; none: they are about to be stopped."""
 
     def load_began(self, start_ns: int, ledger_version: str | None) -> None:
         """The start signal, on this host's monotonic clock; what the running ledger says it is (None: nothing)."""

@@ -192,6 +192,7 @@ class TrialRunner:
         for node in network.nodes:
             if node.pid is not None:
                 self._monitor.add(node.name, "ledger", node.pid)
+        self._audience.nodes_changed(network.nodes)
         return Endpoint(network.endpoint, options=network.adapter_options)
 
     def _prepare(self, adapter: Adapter, endpoint: Endpoint) -> Fixture:
@@ -361,6 +362,8 @@ class TrialRunner:
 
     def _tear_down(self) -> None:
         """Every step is tried, whatever the ones before it do."""
+        if self._network is not None:
+            self._audience.nodes_changed(())
         with ExitStack() as steps:
             if self._network is not None and self._plan.ledger is not None:
                 steps.callback(self._plan.ledger.down, self._network)

@@ -104,6 +104,8 @@ def _processes(run: RunState) -> Iterator[Gauge]:
                 yield Gauge(f"bench_process_{what}", name, size)
     for node, size in sorted(run.node_bytes.items()):
         yield Gauge("bench_node_data_bytes", (node,), size)
+    for node, role in run.trial.telling:
+        yield Gauge("bench_node_expected", (node, role, str(run.outline.trial)), 1)
 
 
 def _result(result: Result) -> Iterator[Gauge]:

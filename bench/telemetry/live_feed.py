@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from bench.model.clock import NS_PER_S, Clock, monotonic_ns
 from bench.model.counters import BlockCounters, Buckets, Counters
+from bench.model.ledger import Node
 from bench.model.phase import Phase
 from bench.model.resources import ResourceSample
 from bench.model.result import Result, Trial
@@ -53,6 +54,9 @@ class LiveFeed:
         self._outline, self._start_ns = outline, None
         self._reports, self._new, self._cpu_s = {}, set(), {}
         self._show(Phase.SETUP)
+
+    def nodes_changed(self, nodes: Sequence[Node]) -> None:
+        """Not shown on the page."""
 
     def load_began(self, start_ns: int, ledger_version: str | None) -> None:  # noqa: ARG002
         """From here on there is a time of the trial."""

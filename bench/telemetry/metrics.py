@@ -90,6 +90,7 @@ _READS = "the workload has reads"
 _SLO = "the scenario sets a finality objective"
 _MANAGED = "the harness manages the ledger's nodes"
 _COORDINATED = "a coordinator runs the trial: not under plain `locust -f`"
+_TELLING = "the ledger is up, and its nodes have metrics of their own"
 _RESULT = "a run of this process has ended"
 _TRIAL_ENDED = "a trial has ended"
 _BLOCKS_SEEN = "two blocks were heard"
@@ -231,6 +232,13 @@ _PROCESSES = (
     _gauge("bench_process_open_fds", Unit.NONE, _PROCESS, "Open file descriptors.", _COORDINATED),
     _gauge("bench_process_threads", Unit.NONE, _PROCESS, "Threads.", _COORDINATED),
     _gauge("bench_node_data_bytes", Unit.BYTES, ("node",), "What a node's directory takes up on disk.", _MANAGED),
+    _gauge(
+        "bench_node_expected",
+        Unit.NONE,
+        ("node", "role", "trial"),
+        "1 for each node that should answer Prometheus now: while its ledger is up, until just before it is stopped.",
+        _TELLING,
+    ),
 )
 
 _BLOCKS = (

@@ -20,8 +20,10 @@ from bench.ledgers.ports import free_port
 from bench.ledgers.process import NodeProcess, spawn, wait_ready
 from bench.ledgers.protocol import Progress
 from bench.model.errors import ConfigurationError, HarnessError, LedgerError
+from bench.telemetry.native import FAMILIES, JOB, kept
 from bench.telemetry.packages import install
 from bench.telemetry.query import PrometheusApi
+from bench.telemetry.scrape_targets import PATH
 
 RULES = Path(__file__).resolve().parents[2] / "docker" / "prometheus" / "rules"
 """Recording and alerting rules; the containers use the same files."""
@@ -75,6 +77,7 @@ def start(
     directory: Path,
     targets: Sequence[str | Target],
     *,
+    nodes_of: Sequence[str] = (),
     rules: bool = True,
     alertmanager_url: str | None = None,
     progress: Progress = quiet,
@@ -82,18 +85,21 @@ def start(
     """A Prometheus on a free port of 127.0.0.1 that has read each of `targets` once (or met nobody there), and goes on
     doing so every second. It takes some 5 s to begin.
 
-    `rules`: with the rules in `RULES`. The program is fetched when this machine has none. Raises HarnessError.
+    `nodes_of`: addresses of live servers that say where their ledgers' nodes have metrics; they are asked every second
+    and the nodes read as well. `rules`: with the rules in `RULES`. The program is fetched when this machine has none.
+    Raises HarnessError.
     """
     found = install("prometheus", progress)
     directory.mkdir(parents=True, exist_ok=True)
     written = directory / "prometheus.yml"
-    written.write_text(yaml.safe_dump(configuration(targets, rules, alertmanager_url), sort_keys=False))
+    written.write_text(yaml.safe_dump(configuration(targets, rules, alertmanager_url, nodes_of), sort_keys=False))
     port = free_port(_HOST)
     command = [
         str(found.path),
         f"--config.file={written.absolute()}",
         f"--storage.tsdb.path={(directory / 'data').absolute()}",
         *_RETENTION,
+        f"--scrape.discovery-reload-interval={SCRAPE_INTERVAL}",  # hidden, but there in 2.42 and 3
         f"--web.listen-address={_HOST}:{port}",
         "--log.level=warn",
         *_pages(found),
@@ -126,8 +132,12 @@ def start_alertmanager(directory: Path, webhook_url: str, *, progress: Progress 
     return _started(command, directory, "alertmanager", port, PrometheusApi.ready)
 
 
-def configuration(targets: Sequence[str | Target], rules: bool, alertmanager_url: str | None) -> dict[str, Any]:
-    """Prometheus' configuration as plain values: one job for each name that `targets` have."""
+def configuration(
+    targets: Sequence[str | Target], rules: bool, alertmanager_url: str | None, nodes_of: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Prometheus' configuration as plain values: one job for each name that `targets` have, and one for the nodes that
+    those in `nodes_of` tell of.
+    """
     jobs: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for target in (Target(one) if isinstance(one, str) else one for one in targets):
         group = {"targets": [target.address], "labels": dict(target.labels)}
@@ -143,6 +153,8 @@ def configuration(targets: Sequence[str | Target], rules: bool, alertmanager_url
             {"job_name": job, "metrics_path": path, "static_configs": groups} for (job, path), groups in jobs.items()
         ],
     }
+    if nodes_of:
+        written["scrape_configs"].append(node_job(nodes_of))
     if rules:
         if not RULES.is_dir():
             raise ConfigurationError(
@@ -153,6 +165,29 @@ def configuration(targets: Sequence[str | Target], rules: bool, alertmanager_url
         address = alertmanager_url.removeprefix("http://").rstrip("/")
         written["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [address]}]}]}
     return written
+
+
+def node_job(nodes_of: Sequence[str]) -> dict[str, Any]:
+    """The job that reads nodes: it asks each live server every second where they are, and keeps the declared metrics.
+
+    A rule for each family marks what it keeps; then what has no mark is dropped, and the mark is taken off.
+    """
+    mark = "__tmp_kept"
+    marks = [
+        {"source_labels": ["__name__"], "regex": kept(family), "target_label": mark, "replacement": family}
+        for family in FAMILIES
+    ]
+    return {
+        "job_name": JOB,
+        "http_sd_configs": [
+            {"url": f"http://{address}{PATH}", "refresh_interval": SCRAPE_INTERVAL} for address in nodes_of
+        ],
+        "metric_relabel_configs": [
+            *marks,
+            {"source_labels": [mark], "regex": ".+", "action": "keep"},
+            {"regex": mark, "action": "labeldrop"},
+        ],
+    }
 
 
 def alert_routing(webhook: Mapping[str, str]) -> dict[str, Any]:

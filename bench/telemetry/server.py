@@ -1,4 +1,5 @@
-"""The live figures over HTTP: `/metrics` for Prometheus, `/` a page for people, `/api/live.json` what the page shows.
+"""The live figures over HTTP: `/metrics` for Prometheus, `/targets` where nodes have metrics of their own, `/` a page
+for people, `/api/live.json` what the page shows.
 
 It reads, and nothing else: GET only, no credentials, no command, no file but the page. On loopback unless the caller
 says otherwise; whoever can reach the address can read the figures. Requests are small and short, and only so many are
@@ -26,6 +27,7 @@ from bench.telemetry.exporter import Exporter
 from bench.telemetry.live_data import LiveSeries
 from bench.telemetry.live_feed import LiveFeed
 from bench.telemetry.live_page import page
+from bench.telemetry.scrape_targets import CONTENT_TYPE, PATH, ScrapeTargets
 from bench.telemetry.watch import Watch
 
 LOOPBACK = "127.0.0.1"
@@ -45,8 +47,8 @@ class LiveServer:
     """
 
     def __init__(self, host: str = LOOPBACK, port: int = 0) -> None:
-        watch, self._series = Watch(), LiveSeries()
-        self.watchers = (watch, LiveFeed(self._series))
+        watch, self._series, self._targets = Watch(), LiveSeries(), ScrapeTargets()
+        self.watchers = (watch, LiveFeed(self._series), self._targets)
         self._exporter = Exporter(watch)
         self._asked: dict[str, int] = {}
         self._http = _Server((host, port), self._answer)
@@ -91,6 +93,8 @@ class LiveServer:
                 return page(), "text/html; charset=utf-8"
             case "/metrics":
                 answer = self._exporter.exposition(accept)
+            case _ if path == PATH:
+                answer = self._targets.to_json(), CONTENT_TYPE
             case "/api/live.json":
                 answer = self._series.data(began).to_json(), _JSON
             case _:

@@ -59,6 +59,7 @@ class TrialState:
     workers: dict[int, WorkerState] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     processes: dict[tuple[str, str], ResourceSample] = field(default_factory=dict)
+    telling: tuple[tuple[str, str], ...] = ()  # name and role of nodes that are up and have metrics of their own
     _busy: dict[str, deque[tuple[int, float]]] = field(default_factory=dict)
     _sends: deque[_Sends] = field(default_factory=deque)
     _blocks: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=_BLOCKS_BACK))

@@ -12,6 +12,7 @@ from threading import Lock
 
 from bench.model.clock import Clock, monotonic_ns
 from bench.model.counters import Counters
+from bench.model.ledger import Node
 from bench.model.resources import ResourceSample
 from bench.model.result import Result, Trial
 from bench.telemetry.gauges import Gauge, disk_free, gauges
@@ -56,6 +57,12 @@ class Watch:
             run.totals.declare(declared(outline))
             run.totals.keep_from(outline.trial - 1)
             self._current = run
+
+    def nodes_changed(self, nodes: Sequence[Node]) -> None:
+        """The current trial's nodes are up, or (none) about to be stopped."""
+        with self._lock:
+            if (run := self._current) is not None:
+                run.trial.telling = tuple((node.name, node.role) for node in nodes if node.metrics_url is not None)
 
     def load_began(self, start_ns: int, ledger_version: str | None) -> None:
         """The start signal of the current trial."""

@@ -1,5 +1,5 @@
-"""`python -m dashboards.generate`: write the dashboards, and what docs/dashboards.md says of them. With `--check`,
-only say whether the files are up to date.
+"""`python -m dashboards.generate`: write the dashboards, what docs/dashboards.md says of them, and the containers' job
+that reads nodes. With `--check`, only say whether the files are up to date.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 from dashboards.generate.all import BOARDS, rendered
-from dashboards.generate.page import with_tables
+from dashboards.generate.page import with_job, with_tables
 
 ROOT = Path(__file__).parents[2]
 PAGE = Path("docs") / "dashboards.md"
+CONFIGURATION = Path("docker") / "prometheus" / "prometheus.yml"
 
 
 def main(arguments: list[str], root: Path = ROOT) -> int:
@@ -22,6 +23,7 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
     check: bool = parser.parse_args(arguments).check
     wanted = {Path("dashboards") / name: text for name, text in rendered().items()}
     wanted[PAGE] = with_tables((root / PAGE).read_text("utf-8"), BOARDS.values())
+    wanted[CONFIGURATION] = with_job((root / CONFIGURATION).read_text("utf-8"))
     stale = []
     for name, text in wanted.items():
         path = root / name

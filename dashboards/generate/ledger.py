@@ -1,8 +1,10 @@
-"""Ledger: does it make blocks, what is in them, how does it answer, and what do its nodes use?"""
+"""Ledger: does it make blocks, what is in them, how does it answer, what do its nodes use, and what do they say?"""
 
 from __future__ import annotations
 
+from dashboards.generate.families import FAMILIES
 from dashboards.generate.look import BAD, WARN
+from dashboards.generate.nodes import NODES as SAID
 from dashboards.generate.panels import About, heat_map, lines, tile
 from dashboards.generate.queries import Query, cells, of, quantiles, rate, total
 from dashboards.generate.shell import Board, line, one_run, query_variable, section
@@ -206,12 +208,12 @@ USE = section(
 BOARD = Board(
     uid="bench-ledger",
     title="Benchmark: ledger",
-    text="The ledger under load: blocks, what is in them, how it answers, what its nodes use.",
+    text="The ledger under load: blocks, what is in them, how it answers, what its nodes use and say.",
     refresh="5s",
     since="now-15m",
     variables=(
         *one_run(),
         query_variable("node", "Node", "Nodes of the ledger.", of("bench_process_resident_bytes", NODES), "process"),
     ),
-    sections=(ALIVE, CONTENT, ANSWERS, USE),
+    sections=(ALIVE, CONTENT, ANSWERS, USE, SAID, *FAMILIES),
 )

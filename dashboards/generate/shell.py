@@ -27,11 +27,12 @@ Variable = Builder[model.VariableModel]
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A row of the dashboard: the question its panels answer."""
+    """A row of the dashboard: the question its panels answer. Folded, it shows its panels when somebody opens it."""
 
     id: int
     question: str
     lines: tuple[tuple[model.Panel, ...], ...]
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +77,40 @@ def laid_out(sections: Sequence[Section]) -> list[model.Panel | model.RowPanel]:
     y = 0
     for section in sections:
         where = model.GridPos(h=1, w=WIDTH, x=0, y=y)
-        placed.append(build.Row(section.question).id(section.id).grid_pos(where).collapsed(False).build())
-        y += 1
-        for panels in section.lines:
-            x = 0
-            for panel in panels:
-                grid = panel.grid_pos or model.GridPos()
-                grid.x, grid.y = x, y
-                placed.append(panel)
-                x += grid.w
-            y += grid.h
+        row = build.Row(section.question).id(section.id).grid_pos(where).collapsed(section.folded).build()
+        panels, below = _below(section.lines, y + 1)
+        placed.append(row)
+        if section.folded:
+            row.panels = panels
+            y += 1
+        else:
+            placed += panels
+            y = below
     return placed
+
+
+def _below(lines: Sequence[Sequence[model.Panel]], y: int) -> tuple[list[model.Panel], int]:
+    """The panels of a section that begins at `y`, placed, and where the next one begins."""
+    placed: list[model.Panel] = []
+    for panels in lines:
+        x = 0
+        for panel in panels:
+            grid = panel.grid_pos or model.GridPos()
+            grid.x, grid.y = x, y
+            placed.append(panel)
+            x += grid.w
+        y += grid.h
+    return placed, y
 
 
 def section(identifier: int, question: str, *lines: tuple[model.Panel, ...]) -> Section:
     """A row and the lines below it."""
     return Section(identifier, question, lines)
+
+
+def folded(identifier: int, question: str, *lines: tuple[model.Panel, ...]) -> Section:
+    """A row that is closed at first: for what few runs have. In it panels ask nothing until it is opened."""
+    return Section(identifier, question, lines, folded=True)
 
 
 def line(height: int, *panels: model.Panel) -> tuple[model.Panel, ...]:

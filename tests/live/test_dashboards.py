@@ -9,13 +9,15 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from bench.ledgers.ports import free_port
-from bench.telemetry.prometheus import Server
+from bench.telemetry.native import JOB, OF_EVERY_TARGET, SERIES
+from bench.telemetry.prometheus import Server, Target
 from tests.support.cli import Cli
 from tests.support.dashboards import (
     FOLDER,
@@ -27,7 +29,7 @@ from tests.support.dashboards import (
     resolved,
     variable_queries,
 )
-from tests.support.every_metric import RUN, every_metric
+from tests.support.every_metric import RUN, every_metric, every_native_metric
 from tests.support.live import missing
 from tests.support.prometheus import prometheus, until
 
@@ -93,7 +95,10 @@ def seen(server: Server, run_id: str, since_s: float) -> Watched:
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """Every declared metric, all its labels, from an exporter that follows a script."""
-    with every_metric() as address, prometheus(tmp_path_factory.mktemp("prometheus"), [address]) as server:
+    node = {**RUN, "node": "anvil-0", "role": "sealer", "trial": "1"}
+    with every_metric() as address, every_native_metric() as native, ExitStack() as stack:
+        targets = [address, Target(native, JOB, node)]
+        server = stack.enter_context(prometheus(tmp_path_factory.mktemp("prometheus"), targets))
         since = time.time()
         until(lambda: bool(server.instant("bench_trial offset 10s")), SECONDS + 20, "some seconds of data")
         yield seen(server, RUN["run_id"], since)
@@ -158,7 +163,13 @@ NOT_IN_THIS_RUN = {
 """What the run is too short or too healthy for; the panels say so in words, and the other test asks them."""
 
 
-@pytest.mark.parametrize("asked", QUERIES, ids=lambda asked: asked.where)
+def of_nodes(asked: Asked) -> bool:
+    """Asked of nodes that have metrics of their own: tests/live/test_native_metrics.py."""
+    named = {series for series, _ in METRIC.findall(asked.expr)}
+    return bool(named & {*SERIES, *OF_EVERY_TARGET}) or any(re.match("bench[:_]node_(?!data)", name) for name in named)
+
+
+@pytest.mark.parametrize("asked", [asked for asked in QUERIES if not of_nodes(asked)], ids=lambda asked: asked.where)
 def test_every_query_answers_during_a_real_run(a_run: Watched, asked: Asked) -> None:
     answers = a_run.answers(name_of(asked), asked)
     if may_be_empty(asked) or any(re.search(pattern, asked.expr) for pattern in NOT_IN_THIS_RUN):

@@ -77,7 +77,7 @@ def test_its_pages_come_whole(tmp_path: Path) -> None:
 
 def test_the_generated_configuration_and_the_rules_are_accepted_by_the_tool(tmp_path: Path) -> None:
     with prometheus(tmp_path, ["127.0.0.1:9"], alertmanager_url="http://127.0.0.1:8") as server:
-        assert "SUCCESS: 1 rule files found" in tool("promtool", "check", "config", str(tmp_path / "prometheus.yml"))
+        assert "SUCCESS: 2 rule files found" in tool("promtool", "check", "config", str(tmp_path / "prometheus.yml"))
         (active,) = server.get("/api/v1/alertmanagers")["activeAlertmanagers"]
         assert active["url"] == "http://127.0.0.1:8/api/v2/alerts"
         groups = server.get("/api/v1/rules")["groups"]
@@ -92,8 +92,8 @@ def test_the_generated_configuration_and_the_rules_are_accepted_by_the_tool(tmp_
 def test_the_rules_are_sound_and_do_what_their_tests_say() -> None:
     assert "SUCCESS" in tool("promtool", "check", "rules", "--lint=all", "--lint-fatal", *map(str, RULES.glob("*.yml")))
     tests = sorted((ROOT / "docker" / "prometheus" / "tests").glob("*.yml"))
-    assert len(tests) == 4
-    assert tool("promtool", "test", "rules", *map(str, tests)).count("SUCCESS") == 4
+    assert len(tests) == 5
+    assert tool("promtool", "test", "rules", *map(str, tests)).count("SUCCESS") == 5
 
 
 def test_a_prometheus_that_cannot_start_says_why_and_is_gone(tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.telemetry.native import OF_EVERY_TARGET, SERIES
+
 FOLDER = Path(__file__).parents[2] / "dashboards"
 NAMES = ("run", "ledger", "harness", "comparison")
-METRIC = re.compile(r"\b(bench[_:][\w:]+|ALERTS)\b(\{[^}]*\})?")
+_NATIVE = "|".join((*OF_EVERY_TARGET, *SERIES))
+METRIC = re.compile(rf"\b(bench[_:][\w:]+|ALERTS|{_NATIVE})\b(\{{[^}}]*\}})?")
 GROUPED = re.compile(r"\b(?:by|on|ignoring|without|group_left)\s*\(([^)]*)\)")
 MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"')
 BUILT_IN = {"__rate_interval", "__interval", "__range", "__url_time_range"}
@@ -35,8 +38,9 @@ def board(name: str) -> dict[str, Any]:
 
 
 def panels(dashboard: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """All but rows."""
-    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    """All but rows, those in folded rows too."""
+    every = [one for panel in dashboard["panels"] for one in (panel, *panel.get("panels", ()))]
+    return [panel for panel in every if panel["type"] != "row"]
 
 
 def queries(name: str) -> Iterator[Asked]:

@@ -1,4 +1,4 @@
-"""An exporter with every declared metric, of a run that is busy: counters grow, latencies spread, all labels are there.
+"""Exporters with every declared metric, of a run that is busy: counters grow, latencies spread, all labels are there.
 
 What a real run shows only sometimes (reads, a capacity search, gas) is always here, so every query has an answer.
 """
@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.core import Metric as Family
 
 from bench.telemetry.metrics import METRICS, PHASES, VERDICTS, Kind, Metric
+from bench.telemetry.native import SERIES
 
 RUN = {"run_id": "20260314-091500-smallbank-anvil-1a2b3c", "ledger": "anvil", "workload": "smallbank"}
 VALUES = {
@@ -27,6 +28,7 @@ VALUES = {
     "own": ("yes", "no"),
     "phase": PHASES,
     "percentile": ("0.5", "0.99"),
+    "quantile": ("0.5", "0.95", "0.99"),
     "status": VERDICTS,
     "worker": ("0", "1"),
 }
@@ -82,11 +84,39 @@ def _cells(metric: Metric, count: int, first: int) -> list[tuple[str, float]]:
     return [(bound, int(count * share)) for bound, share in zip(bounds, shares, strict=True)]
 
 
+class EveryNativeMetric:
+    """All that is kept of all families of nodes at once, under the names by which it is stored."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def collect(self) -> Iterator[Family]:
+        passed = time.monotonic() - self._since + 1
+        for name, metric in SERIES.items():
+            family = GaugeMetricFamily(name, metric.help, labels=metric.labels)
+            for own in itertools.product(*(VALUES.get(label, (f"a {label}",)) for label in metric.labels)):
+                family.add_metric(own, 1 if metric.kind is Kind.GAUGE else passed * 10)
+            yield family
+
+
 @contextmanager
 def every_metric() -> Iterator[str]:
     """Its address on a free port of loopback."""
+    with _serving(EveryMetric()) as address:
+        yield address
+
+
+@contextmanager
+def every_native_metric() -> Iterator[str]:
+    """The same of a node."""
+    with _serving(EveryNativeMetric()) as address:
+        yield address
+
+
+@contextmanager
+def _serving(collector: object) -> Iterator[str]:
     registry = CollectorRegistry()
-    registry.register(EveryMetric())  # type: ignore[arg-type]
+    registry.register(collector)  # type: ignore[arg-type]
     server, thread = start_http_server(0, "127.0.0.1", registry)
     try:
         yield f"127.0.0.1:{server.server_port}"

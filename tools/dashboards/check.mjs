@@ -64,7 +64,7 @@ type RowOnly = Plain<g.RowPanel>;
 function written(dashboard) {
   const { panels, ...frame } = dashboard;
   const parts = [`export const frame: Frame = ${JSON.stringify(frame, null, 1)};`];
-  for (const panel of panels) {
+  for (const panel of panels.flatMap((one) => [one, ...(one.panels ?? [])])) {
     const kind = pluginTypes[panel.type] ?? panel.type;
     if (panel.type !== "row" && !(kind in kinds)) throw new Error(`panel ${panel.id}: no types for ${panel.type}`);
     const type = panel.type === "row" ? "RowOnly" : `Shown<${kind}.Options, ${withFields.includes(kind) ? `${kind}.FieldConfig` : "{}"}>`;

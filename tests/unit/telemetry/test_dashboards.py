@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from bench.telemetry.metrics import BY_NAME, METRICS, RUN_LABELS, Kind, Metric
+from bench.telemetry.native import FAMILIES, NODE_LABELS, OF_EVERY_TARGET, SERIES
 from bench.telemetry.prometheus import RULES
 from tests.support.dashboards import (
     BUILT_IN,
@@ -44,10 +45,11 @@ def titled(value: tuple[str, dict[str, Any]]) -> str:
     return f"{value[0]}-{value[1]['id']}"
 
 
-def recorded() -> set[str]:
-    """Names that the recording rules make; the rules keep the labels of the run."""
-    rules = [yaml.safe_load(path.read_text()) for path in RULES.glob("*.yml")]
-    return {rule["record"] for file in rules for group in file["groups"] for rule in group["rules"] if "record" in rule}
+def recorded() -> dict[str, str]:
+    """What the recording rules make, and of what; the rules keep the labels of the run."""
+    files = [yaml.safe_load(path.read_text()) for path in RULES.glob("*.yml")]
+    rules = [rule for file in files for group in file["groups"] for rule in group["rules"]]
+    return {rule["record"]: rule["expr"] for rule in rules if "record" in rule}
 
 
 def metric_of(series: str) -> Metric:
@@ -67,7 +69,12 @@ def labels_of(series: str) -> set[str]:
         return {"alertname", "alertstate", "run_id"}
     if ":" in series:
         assert series in recorded(), f"no rule records {series}"
-        return set(RUN_LABELS)
+        of_nodes = "node, role)" in recorded()[series]
+        return {*RUN_LABELS, "node", "role"} if of_nodes else set(RUN_LABELS)
+    if series in OF_EVERY_TARGET:
+        return set(NODE_LABELS)
+    if series in SERIES:
+        return {*NODE_LABELS, *SERIES[series].labels}
     names = set(metric_of(series).label_names)
     return names | {"le"} if series.endswith("_bucket") else names
 
@@ -119,6 +126,12 @@ def test_every_declared_metric_is_shown_or_said_not_to_be() -> None:
     assert {metric.name for metric in METRICS} - shown == set(NOT_SHOWN)
 
 
+def test_every_native_metric_that_is_kept_is_shown_or_recorded() -> None:
+    read = {series for asked in ALL_QUERIES for series, _ in METRIC.findall(asked.expr)}
+    read |= {name for expr in recorded().values() for name in re.findall(r"\w+", expr)}
+    assert set(SERIES) - read == set()
+
+
 @pytest.mark.parametrize("asked", ALL_QUERIES, ids=lambda asked: asked.where)
 def test_rates_use_grafanas_window(asked: Asked) -> None:
     windows = re.findall(r"\b(?:rate|irate|increase)\([^\[]*\[([^\]]*)\]", asked.expr)
@@ -130,9 +143,12 @@ def test_counters_are_never_shown_raw_over_time(asked: Asked) -> None:
     if asked.instant:
         return
     counters = {
-        series for series, _ in METRIC.findall(asked.expr) if re.search(r"(_total|_bucket|_count|_sum)$", series)
+        series
+        for series, _ in METRIC.findall(asked.expr)
+        if re.search(r"(_total|_bucket|_count|_sum)$", series)
+        or (series in SERIES and SERIES[series].kind is Kind.COUNTER)
     }
-    covered = set(re.findall(r"\b(?:rate|increase)\((bench_\w+)", asked.expr))
+    covered = set(re.findall(r"\b(?:rate|increase)\((\w+)", asked.expr))
     assert counters <= covered
 
 
@@ -206,22 +222,37 @@ def test_no_uid_of_some_grafana_is_written_down(name: str) -> None:
     assert board(name).get("id") is None
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_grid_has_no_overlap_and_no_hole(name: str) -> None:
+def filled(every: list[dict[str, Any]], top: int) -> None:
+    """The panels fill the grid from `top` on."""
     taken: dict[tuple[int, int], int] = {}
-    for panel in board(name)["panels"]:
+    for panel in every:
         grid = panel["gridPos"]
         for x in range(grid["x"], grid["x"] + grid["w"]):
             for y in range(grid["y"], grid["y"] + grid["h"]):
                 assert (x, y) not in taken, f"{panel['id']} lies on {taken[(x, y)]}"
                 taken[(x, y)] = panel["id"]
     bottom = max(y for _, y in taken) + 1
-    assert set(taken) == {(x, y) for x in range(24) for y in range(bottom)}
+    assert set(taken) == {(x, y) for x in range(24) for y in range(top, bottom)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_grid_has_no_overlap_and_no_hole(name: str) -> None:
+    filled(board(name)["panels"], 0)
+    for row in board(name)["panels"]:
+        assert row.get("collapsed", False) == bool(row.get("panels")), "only folded rows hold their panels"
+        if row.get("panels"):
+            filled(row["panels"], row["gridPos"]["y"] + 1)
+
+
+def test_every_family_of_nodes_has_its_folded_row() -> None:
+    folded = [row["title"].lower() for row in board("ledger")["panels"] if row.get("collapsed")]
+    assert folded == [f"only {family}" for family in FAMILIES]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_ids_are_unique(name: str) -> None:
-    found = [panel["id"] for panel in board(name)["panels"]]
+    rows = [panel for panel in board(name)["panels"] if panel["type"] == "row"]
+    found = [panel["id"] for panel in (*rows, *panels(board(name)))]
     assert len(set(found)) == len(found)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.generate.__main__ import PAGE, main
+from dashboards.generate.__main__ import CONFIGURATION, PAGE, main
 from dashboards.generate.all import BOARDS, rendered
 
 ROOT = Path(__file__).parents[3]
@@ -34,12 +34,13 @@ def test_another_process_with_another_hash_seed_generates_the_same() -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A checkout with the dashboards as generated, and the page."""
+    """A checkout with the dashboards as generated, the page, and the containers' Prometheus."""
     (tmp_path / "dashboards").mkdir()
-    (tmp_path / PAGE).parent.mkdir()
+    for written in (PAGE, CONFIGURATION):
+        (tmp_path / written).parent.mkdir(parents=True)
+        (tmp_path / written).write_text((ROOT / written).read_text())
     for name, text in rendered().items():
         (tmp_path / "dashboards" / name).write_text(text)
-    (tmp_path / PAGE).write_text((ROOT / PAGE).read_text())
     return tmp_path
 
 
@@ -48,9 +49,11 @@ def test_a_stale_file_is_found_and_left_alone(root: Path, capsys: pytest.Capture
     (root / "dashboards" / "run.json").write_text("{}\n")
     (root / "dashboards" / "ledger.json").unlink()
     (root / PAGE).write_text((root / PAGE).read_text().replace("| Phase |", "| Stage |"))
+    (root / CONFIGURATION).write_text((root / CONFIGURATION).read_text().replace("chain_head_block", "chain_tail"))
     assert main(["--check"], root) == 1
     assert capsys.readouterr().err.startswith(
-        "not as generated: dashboards/run.json, dashboards/ledger.json, docs/dashboards.md;"
+        "not as generated: dashboards/run.json, dashboards/ledger.json, docs/dashboards.md,"
+        " docker/prometheus/prometheus.yml;"
     )
     assert (root / "dashboards" / "run.json").read_text() == "{}\n"
     assert main([], root) == 0

@@ -50,7 +50,9 @@ def test_one_job_for_each_name_with_every_target_in_it() -> None:
 
 
 def test_the_container_reads_what_our_own_would() -> None:
-    expected = configuration(["harness:9464"], rules=True, alertmanager_url="http://alertmanager:9093/")
+    expected = configuration(
+        ["harness:9464"], rules=True, alertmanager_url="http://alertmanager:9093/", nodes_of=["harness:9464"]
+    )
     assert expected["rule_files"] == [str(RULES / "*.yml")]
     expected["rule_files"] = ["rules/*.yml"]
     assert yaml.safe_load((DOCKER / "prometheus" / "prometheus.yml").read_text()) == expected

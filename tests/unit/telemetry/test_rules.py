@@ -10,18 +10,22 @@ import pytest
 import yaml
 
 from bench.telemetry.metrics import BY_NAME, PHASES, RUN_LABELS, Kind
+from bench.telemetry.native import FAMILIES, JOB, NODE_LABELS, OF_EVERY_TARGET, SERIES
 from bench.telemetry.prometheus import RULES
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNBOOK = ROOT / "docs" / "operate.md"
-GROUPS: list[dict[str, Any]] = yaml.safe_load((RULES / "bench.yml").read_text())["groups"]
+FILES = ("bench.yml", "nodes.yml")
+GROUPS: list[dict[str, Any]] = [
+    group for file in FILES for group in yaml.safe_load((RULES / file).read_text())["groups"]
+]
 EVERY: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules"]]
 ALERTS = [rule for rule in EVERY if "alert" in rule]
 RECORDED = {rule["record"]: rule["expr"] for rule in EVERY if "record" in rule}
 ONE_OF = re.compile(r'\{__name__=~"(\w+)\(([\w|]+)\)(\w+)"\}')
 EXPECTED = {
     *("LedgerStalled", "ErrorBudgetBurning", "HarnessBound", "RunVanished", "WorkerLost", "ObserverBehind"),
-    "DiskNearlyFull",
+    *("DiskNearlyFull", "NodeDown"),
 }
 BASE = "{{ $externalLabels.runbooks }}"
 """What an operator may put before the runbook's address; empty unless set."""
@@ -66,6 +70,40 @@ def test_a_name_that_does_not_exist_is_noticed() -> None:
         metrics_in("bench_in_flight_sum")
 
 
+OF_NODES = [rule for rule in EVERY if JOB in rule["expr"]]
+NATIVE = re.compile(rf"\b({'|'.join((*OF_EVERY_TARGET, *SERIES))})\b")
+
+
+@pytest.mark.parametrize("rule", OF_NODES, ids=named)
+def test_of_nodes_only_what_is_kept_is_read(rule: dict[str, Any]) -> None:
+    words = set(re.findall(r"\b(?!bench)[a-z]\w*_\w+", rule["expr"]))
+    functions = {"max_over_time", "last_over_time", "run_id", "under_load"}
+    assert words - functions <= {*SERIES, *OF_EVERY_TARGET}
+    assert NATIVE.search(rule["expr"])
+
+
+@pytest.mark.parametrize("rule", OF_NODES, ids=named)
+def test_of_nodes_only_their_job_is_read(rule: dict[str, Any]) -> None:
+    """Somebody's own Prometheus may read other nodes of the same kind."""
+    for selector in re.findall(r"\{[^}]*\}", rule["expr"]):
+        assert f'job="{JOB}"' in selector
+    bare = re.findall(rf"{NATIVE.pattern}(?![|\w{{\"])", rule["expr"])
+    assert bare == [], "read from any job"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_says_its_height_and_what_waits(family: str) -> None:
+    for name in ("bench:node_height", "bench:node_peers", "bench:node_pending", "bench:node_block_seconds"):
+        read = NATIVE.findall(RECORDED[name])
+        assert family in {SERIES[each].family for each in read}
+
+
+def test_a_height_or_count_of_nodes_is_never_a_sum_over_them() -> None:
+    for rule in OF_NODES:
+        for labels in re.findall(r"by \(([^)]*)\)", rule["expr"]):
+            assert "node" in labels
+
+
 @pytest.mark.parametrize("rule", EVERY, ids=named)
 def test_rates_are_taken_of_what_counts_and_of_nothing_else(rule: dict[str, Any]) -> None:
     for name in re.findall(r"(?:rate|increase)\((bench_\w+)\[", rule["expr"]):
@@ -78,7 +116,8 @@ def test_rates_are_taken_of_what_counts_and_of_nothing_else(rule: dict[str, Any]
 @pytest.mark.parametrize("rule", EVERY, ids=named)
 def test_labels_exist_and_the_run_is_never_lost(rule: dict[str, Any]) -> None:
     for labels in re.findall(r"(?:by|on) \(([^)]*)\)", rule["expr"]):
-        assert {label.strip() for label in labels.split(",")} - {"le"} == set(RUN_LABELS)
+        names = {label.strip() for label in labels.split(",")} - {"le"}
+        assert set(RUN_LABELS) <= names <= set(NODE_LABELS)
     for phases in re.findall(r'phase=~"([^"]*)"', rule["expr"]):
         assert set(phases.split("|")) <= set(PHASES)
 
@@ -105,6 +144,7 @@ def test_an_alert_says_what_it_is_about_how_bad_it_is_and_what_to_do(rule: dict[
     assert "$labels.run_id" in notes["description"]
     assert re.fullmatch(r"\d+[sm]", rule["for"])
     known = set(RUN_LABELS).union(*(BY_NAME[name].labels for name in metrics_in(rule["expr"]) if name in BY_NAME))
+    known -= {"role"} if rule["alert"] == "NodeDown" else set()  # not among those it is made by
     assert set(re.findall(r"\$labels\.(\w+)", notes["summary"] + notes["description"])) <= known
 
 
