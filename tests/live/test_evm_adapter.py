@@ -269,3 +269,17 @@ def test_many_greenlets_share_one_adapter(anvil, adapter, scheme):
 def _as_json(url: str, fixture: Fixture) -> str:
     shape = {"accounts": fixture.accounts, "sequences": list(fixture.sequences), "data": fixture.data}
     return json.dumps([url, shape])
+
+
+def test_money_is_conserved_but_for_what_comes_from_outside(anvil, adapter):
+    adapter.open(Endpoint(anvil.endpoint))
+    fixture = adapter.prepare(setup(anvil, seed=211))
+    state = adapter.state()
+    batch = [transfer(adapter, 0, fixture.sequences[0] + number, 5) for number in range(3)]
+    assert adapter.submit(batch) == [ACCEPTED] * 3
+    wait_included(adapter, 0, fixture.sequences[0] + 2)
+    assert state.read("money_created_since_start", {}) == 0
+    rpc, address = adapter._opened().chain.rpc, "0x" + adapter._prepared().wallet.address(1).hex()
+    rpc.call("anvil_setBalance", [address, hex(state.read("balance", {"of": Account(1)}) + 7)])
+    rpc.call("evm_mine", [])
+    assert state.read("money_created_since_start", {}) == 7

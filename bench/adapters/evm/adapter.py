@@ -13,6 +13,7 @@ from bench.adapters.evm.blocks import BlockFollower
 from bench.adapters.evm.encoding import NATIVE_READS, Contract, OperationEncoder
 from bench.adapters.evm.fees import Fees
 from bench.adapters.evm.heads import HeadWatcher, Subscription
+from bench.adapters.evm.money import Opening
 from bench.adapters.evm.options import EvmOptions, parse_options
 from bench.adapters.evm.preparing import Chain, prepare
 from bench.adapters.evm.receipts import ReceiptFetcher
@@ -45,6 +46,7 @@ class _Prepared:
     contract: Contract | None
     gas_limits: frozenset[int]
     sequences: Sequence[int]
+    opening: Opening | None
 
 
 class EvmAdapter:
@@ -127,7 +129,8 @@ class EvmAdapter:
     def state(self) -> StateReader:
         """Reads at the latest block."""
         ready = self._prepared()
-        return EvmState(self._opened().chain.rpc, ready.encoder, ready.wallet, ready.contract, ready.sequences)
+        rpc = self._opened().chain.rpc
+        return EvmState(rpc, ready.encoder, ready.wallet, ready.contract, ready.sequences, ready.opening)
 
     def _use(self, fixture: Fixture) -> None:
         self._ready = ready = _restore(fixture)
@@ -197,4 +200,5 @@ def _restore(fixture: Fixture) -> _Prepared:
         contract,
         frozenset(limits.values()),
         fixture.sequences,
+        Opening.from_data(data.get("opening")),
     )

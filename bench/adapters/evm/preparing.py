@@ -9,6 +9,7 @@ from bench.adapters.evm.contracts import Artefact, deploy, gas_limits, read_arte
 from bench.adapters.evm.encoding import NATIVE_READS, NATIVE_WRITES, Contract
 from bench.adapters.evm.fees import Fees, choose_fees
 from bench.adapters.evm.funding import Funding, Treasury, fund_accounts, need_per_account
+from bench.adapters.evm.money import note_opening
 from bench.adapters.evm.options import EvmOptions
 from bench.adapters.evm.rpc import Rpc
 from bench.adapters.evm.signing import CURVE_ORDER, Signer, TransactionCodec, TransactionType, Wallet
@@ -49,7 +50,10 @@ def prepare(chain: Chain, options: EvmOptions, setup: Setup) -> Fixture:
     return Fixture(
         accounts=setup.accounts,
         sequences=tuple(chain.rpc.quantity("eth_getTransactionCount", count) for count in counts),
-        data=_data(chain, salt, kind, fees, gas, contract, artefact),
+        data={
+            **_data(chain, salt, kind, fees, gas, contract, artefact),
+            "opening": None if contract else note_opening(chain.rpc, addresses).as_data(),
+        },
         disclosed=_disclosed(chain, options, kind, fees, gas, contract, funding),
     )
 

@@ -20,12 +20,21 @@ TAKE = """
 UPDATE transfer_accounts SET balance = balance - :amount WHERE account = :account AND balance >= :amount
 RETURNING balance
 """
+NOTE_TOTAL = """
+INSERT INTO transfer_opening (name, value)
+SELECT 'total', sum(balance) FROM transfer_accounts WHERE true
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
+"""
+CREATED = """
+SELECT (SELECT sum(balance) FROM transfer_accounts) - (SELECT value FROM transfer_opening WHERE name = 'total')
+"""
 GIVE = "UPDATE transfer_accounts SET balance = balance + :amount WHERE account = :account RETURNING balance"
 
 
 def setup(db: Database, parameters: Mapping[str, Parameter], accounts: int) -> None:
-    """Open the accounts that are missing; the balance of those that exist is left alone."""
+    """Open the accounts that are missing, leave those that exist alone, and note what they hold together."""
     db.execute(OPEN, {"accounts": accounts, "balance": int(parameters.get("opening_balance", OPENING_BALANCE))})
+    db.execute(NOTE_TOTAL)
 
 
 def transfer(db: Database, arguments: Mapping[str, Any]) -> None:
@@ -47,5 +56,10 @@ def balance(db: Database, arguments: Mapping[str, Any]) -> int:
     return int(rows[0][0])
 
 
+def money_created_since_start(db: Database, _arguments: Mapping[str, Any]) -> int:
+    """By how much the accounts hold more together than at the last `setup`, for audits: 0, if all is well."""
+    return int(db.execute(CREATED)[0][0])
+
+
 WRITES: Mapping[str, Procedure] = {"transfer": transfer}
-READS: Mapping[str, Procedure] = {"balance": balance}
+READS: Mapping[str, Procedure] = {"balance": balance, "money_created_since_start": money_created_since_start}
