@@ -34,6 +34,7 @@ class Bank(FakeNode):
             "eth_getBlockByNumber": lambda *_: {"baseFeePerGas": hex(GWEI)},
             "eth_maxPriorityFeePerGas": lambda: hex(GWEI),
             "eth_estimateGas": lambda _: hex(21_000),
+            "eth_blockNumber": lambda: "0x7",
             "eth_getBalance": lambda address, _: hex(self.balances.get(address, 0)),
             "eth_getTransactionCount": lambda address, _: hex(len(self.sent) if address == FUNDER else 5),
             "eth_sendRawTransaction": self.send,
