@@ -1,0 +1,1 @@
+"""The etcd family: gRPC on plain sockets, one etcd transaction per ledger transaction, commits from a watch."""
