@@ -22,7 +22,9 @@ OF_EVERY_TARGET = ("up", "scrape_duration_seconds", "scrape_samples_scraped", "s
 
 @dataclass(frozen=True, slots=True)
 class NativeMetric:
-    """One metric of one family of nodes. `labels` are its own. `when` it begins to exist; empty: it always does."""
+    """One metric of one family of nodes. `labels` are its own. `when` it begins to exist; empty: it always does. `role`
+    is that of the only nodes that have it; empty: all.
+    """
 
     family: str
     name: str
@@ -30,6 +32,7 @@ class NativeMetric:
     help: str
     labels: tuple[str, ...] = ()
     when: str = ""
+    role: str = ""
 
     @property
     def series(self) -> tuple[str, ...]:
@@ -125,62 +128,39 @@ ETCD = (
     NativeMetric("etcd", "etcd_network_peer_round_trip_time_seconds", _H, "To a peer and back.", ("To",), _BUSY),
 )
 
+_PEER, _ORDERER = "peer", "orderer"
+
+
+def _fabric(
+    name: str, kind: Kind, text: str, labels: tuple[str, ...] = _CHANNEL, when: str = "", role: str = ""
+) -> NativeMetric:
+    return NativeMetric("fabric", name, kind, text, labels, when, role)
+
+
+_CALL = ("service", "method", "code")
+_VALIDATED = ("channel", "transaction_type", "chaincode", "validation_code")
+_ENDORSED = ("channel", "chaincode", "success")
+_ORDERED = ("channel", "type", "status")
 FABRIC = (
-    NativeMetric("fabric", "ledger_blockchain_height", _G, "Height of the chain; peers and orderers.", _CHANNEL),
-    NativeMetric("fabric", "ledger_block_processing_time", _H, "s to process a block; peers.", _CHANNEL),
-    NativeMetric("fabric", "ledger_blockstorage_commit_time", _H, "s to store a block; peers and orderers.", _CHANNEL),
-    NativeMetric("fabric", "ledger_statedb_commit_time", _H, "s to write a block's changes; peers.", _CHANNEL),
-    NativeMetric(
-        "fabric",
-        "ledger_transaction_count",
-        _C,
-        "Transactions by how they were validated; peers.",
-        ("channel", "transaction_type", "chaincode", "validation_code"),
-    ),
-    NativeMetric("fabric", "endorser_proposals_received", _C, "Proposals to endorse; peers."),
-    NativeMetric("fabric", "endorser_successful_proposals", _C, "Proposals endorsed; peers."),
-    NativeMetric(
-        "fabric",
-        "endorser_proposal_duration",
-        _H,
-        "s to endorse a proposal; peers.",
-        ("channel", "chaincode", "success"),
-        _BUSY,
-    ),
-    NativeMetric("fabric", "gossip_membership_total_peers_known", _G, "Other peers known; peers.", _CHANNEL),
-    NativeMetric("fabric", "gossip_payload_buffer_size", _G, "Blocks that wait to be processed; peers.", _CHANNEL),
-    NativeMetric("fabric", "consensus_etcdraft_active_nodes", _G, "Orderers that are active; orderers.", _CHANNEL),
-    NativeMetric("fabric", "consensus_etcdraft_is_leader", _G, "1 when it is the leader; orderers.", _CHANNEL),
-    NativeMetric("fabric", "consensus_etcdraft_leader_changes", _C, "Changes of the leader; orderers.", _CHANNEL),
-    NativeMetric("fabric", "consensus_etcdraft_proposal_failures", _C, "Proposals that failed; orderers.", _CHANNEL),
-    NativeMetric(
-        "fabric", "consensus_etcdraft_data_persist_duration", _H, "s to write Raft's data; orderers.", _CHANNEL
-    ),
-    NativeMetric(
-        "fabric",
-        "broadcast_processed_count",
-        _C,
-        "Transactions given to be ordered; orderers.",
-        ("channel", "type", "status"),
-        _BUSY,
-    ),
-    NativeMetric("fabric", "blockcutter_block_fill_duration", _H, "s to fill a block; orderers.", _CHANNEL, _BUSY),
-    NativeMetric(
-        "fabric",
-        "grpc_server_unary_requests_completed",
-        _C,
-        "Calls that have one answer.",
-        ("service", "method", "code"),
-        _BUSY,
-    ),
-    NativeMetric(
-        "fabric",
-        "grpc_server_unary_request_duration",
-        _H,
-        "s to answer them.",
-        ("service", "method", "code"),
-        _BUSY,
-    ),
+    _fabric("ledger_blockchain_height", _G, "Height of the chain."),
+    _fabric("ledger_block_processing_time", _H, "s to process a block.", role=_PEER),
+    _fabric("ledger_blockstorage_commit_time", _H, "s to store a block."),
+    _fabric("ledger_statedb_commit_time", _H, "s to write a block's changes.", role=_PEER),
+    _fabric("ledger_transaction_count", _C, "Transactions by how they were validated.", _VALIDATED, role=_PEER),
+    _fabric("endorser_proposals_received", _C, "Proposals to endorse.", (), role=_PEER),
+    _fabric("endorser_successful_proposals", _C, "Proposals endorsed.", (), role=_PEER),
+    _fabric("endorser_proposal_duration", _H, "s to endorse a proposal.", _ENDORSED, _BUSY, _PEER),
+    _fabric("gossip_membership_total_peers_known", _G, "Other peers known.", role=_PEER),
+    _fabric("gossip_payload_buffer_size", _G, "Blocks that wait to be processed.", role=_PEER),
+    _fabric("consensus_etcdraft_active_nodes", _G, "Orderers that are active.", role=_ORDERER),
+    _fabric("consensus_etcdraft_is_leader", _G, "1 when it is the leader.", role=_ORDERER),
+    _fabric("consensus_etcdraft_leader_changes", _C, "Changes of the leader.", role=_ORDERER),
+    _fabric("consensus_etcdraft_proposal_failures", _C, "Proposals that failed.", role=_ORDERER),
+    _fabric("consensus_etcdraft_data_persist_duration", _H, "s to write Raft's data.", role=_ORDERER),
+    _fabric("broadcast_processed_count", _C, "Transactions given to be ordered.", _ORDERED, _BUSY, _ORDERER),
+    _fabric("blockcutter_block_fill_duration", _H, "s to fill a block.", _CHANNEL, _BUSY, _ORDERER),
+    _fabric("grpc_server_unary_requests_completed", _C, "Calls that have one answer.", _CALL, _BUSY),
+    _fabric("grpc_server_unary_request_duration", _H, "s to answer them.", _CALL, _BUSY),
 )
 
 NATIVE: tuple[NativeMetric, ...] = (*GETH, *COMETBFT, *ETCD, *FABRIC)

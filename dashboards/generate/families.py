@@ -232,7 +232,14 @@ ETCD = folded(
     line(
         7,
         lines(
-            About(806, 12, "Size of the database", "bytes", "By its quota it ends at 2 GiB, unless set.", _NO_ETCD),
+            About(
+                806,
+                12,
+                "Size of the database",
+                "bytes",
+                "At its quota, 8 GiB as the harness sets it, no more is written.",
+                _NO_ETCD,
+            ),
             Query(f"max by (node) ({said('etcd_mvcc_db_total_size_in_bytes')})", "{{node}}"),
         ),
         lines(

@@ -64,10 +64,11 @@ def _table(board: Board) -> str:
 
 
 def _native_table() -> str:
-    rows = ["| family | metric | kind | what | its labels | there |", "|---|---|---|---|---|---|"]
+    rows = ["| family | metric | kind | what | its labels | where and when |", "|---|---|---|---|---|---|"]
     for family in FAMILIES:
         for metric in (metric for metric in NATIVE if metric.family == family):
-            labels, when = ", ".join(metric.labels) or "–", metric.when or "always"
+            labels = ", ".join(metric.labels) or "–"
+            when = ", ".join(filter(None, (f"{metric.role}s" if metric.role else "", metric.when))) or "always"
             rows.append(f"| {family} | `{metric.name}` | {metric.kind} | {metric.help} | {labels} | {when} |")
     return "\n".join(rows)
 

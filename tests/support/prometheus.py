@@ -40,11 +40,16 @@ def tool(name: str, *arguments: str) -> str:
 
 @contextmanager
 def prometheus(
-    directory: Path, targets: Sequence[str | Target], *, rules: bool = True, alertmanager_url: str | None = None
+    directory: Path,
+    targets: Sequence[str | Target],
+    *,
+    nodes_of: Sequence[str] = (),
+    rules: bool = True,
+    alertmanager_url: str | None = None,
 ) -> Iterator[Server]:
     """The product's own, which has read each target once; stopped whatever happens."""
     program("prometheus")
-    with start(directory, targets, rules=rules, alertmanager_url=alertmanager_url) as server:
+    with start(directory, targets, nodes_of=nodes_of, rules=rules, alertmanager_url=alertmanager_url) as server:
         yield server
 
 
