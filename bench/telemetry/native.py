@@ -125,7 +125,6 @@ ETCD = (
     NativeMetric("etcd", "etcd_network_active_peers", _G, "1 for each connection to a peer.", ("Local", "Remote")),
     NativeMetric("etcd", "etcd_network_peer_received_bytes_total", _C, "Bytes from peers.", ("From",)),
     NativeMetric("etcd", "etcd_network_peer_sent_bytes_total", _C, "Bytes to peers.", ("To",)),
-    NativeMetric("etcd", "etcd_network_peer_round_trip_time_seconds", _H, "To a peer and back.", ("To",), _BUSY),
 )
 
 _PEER, _ORDERER = "peer", "orderer"

@@ -210,7 +210,7 @@ ETCD = folded(
         lines(
             About(
                 803,
-                8,
+                12,
                 "Proposals",
                 "ops",
                 "Per second. Applied below committed: the store does not keep up with the log.",
@@ -220,13 +220,9 @@ ETCD = folded(
             Query(rate(said("etcd_server_proposals_applied_total"), "node"), "{{node}} applied"),
         ),
         lines(
-            About(804, 8, "Writes to disk", "s", "Mean: flushing the log, and committing the database.", _NO_ETCD),
+            About(804, 12, "Writes to disk", "s", "Mean: flushing the log, and committing the database.", _NO_ETCD),
             Query(_mean("etcd_disk_wal_fsync_duration_seconds"), "{{node}} log"),
             Query(_mean("etcd_disk_backend_commit_duration_seconds"), "{{node}} database"),
-        ),
-        lines(
-            About(805, 8, "To a peer and back", "s", MEAN, _NO_ETCD),
-            Query(_mean("etcd_network_peer_round_trip_time_seconds"), "{{node}}"),
         ),
     ),
     line(

@@ -24,7 +24,7 @@ from tests.support.prometheus import prometheus
 
 pytestmark = pytest.mark.live
 
-FAMILY_OF = {"geth": "geth"}
+FAMILY_OF = {"geth": "geth", "etcd": "etcd"}
 """The ledgers that are run, and whose names their nodes' metrics have."""
 SECONDS = 9
 WITHOUT = ("chaincode",)
@@ -81,7 +81,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
             started = {name: cli.start(*command(name, address, cli.out)) for name, address in addresses.items()}
             for name, process in started.items():
                 _, errors = process.communicate(timeout=240)
-                assert process.returncode in (0, 4), f"{name}: {errors}"
+                assert process.returncode in (0, 3, 4), f"{name}: {errors}"  # the verdict is no matter here
             left = vanished(server)
             runs = dict(seen(server, path, since) for path in cli.bundles())
             yield Watched(server, runs, since, time.time(), left)
