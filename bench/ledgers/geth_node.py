@@ -112,23 +112,23 @@ def import_key(program: Path, directory: Path, key: Key) -> Path:
     password.touch()
     plain.touch(mode=0o600)
     plain.write_text(key.secret.hex())
-    command = [str(program), "--datadir", str(directory), "--lightkdf", "--verbosity", "1", "account", "import"]
     try:
-        subprocess.run(
-            [*command, "--password", str(password), str(plain)],
-            capture_output=True,
-            text=True,
-            timeout=_RUN_TIMEOUT_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", "") or str(error)
-        raise LedgerError(
-            "geth did not take a key into its keystore", value=said.strip()[-300:], remedy=f"see {directory}"
-        ) from error
+        run_once(program, directory, "account", "import", "--lightkdf", "--password", str(password), str(plain))
     finally:
         plain.unlink()
     return password
+
+
+def run_once(program: Path, directory: Path, *arguments: str) -> None:
+    """Let geth do one thing to the data directory `directory`, and end. LedgerError with its words when it fails."""
+    command = [str(program), "--datadir", str(directory), "--verbosity", "1", *arguments]
+    try:
+        subprocess.run(command, capture_output=True, text=True, timeout=_RUN_TIMEOUT_S, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = (getattr(error, "stderr", "") or str(error)).strip()
+        raise LedgerError(
+            f"geth {arguments[0]} failed", value=said[-300:], remedy=f"see {directory}, and the disk's free space"
+        ) from error
 
 
 def pool_flags() -> tuple[str, ...]:

@@ -1,0 +1,232 @@
+"""Four geth sealers that take turns (clique, EIP-225): proof of authority between named operators.
+
+Version 1.13.15 is the last that seals without a beacon chain. Every node is on an address of its own and dials all
+others; nobody is discovered. Load goes to the first node, blocks are followed there, and transactions reach the others
+by gossip.
+
+Clique has no finality. A sealer signs one of every floor(n/2)+1 blocks in a row, so blocks in a row come from different
+sealers. A transaction counts as final with floor(n/2)+1 blocks on top of its own: a majority of all sealers has then
+built on it, and the others alone cannot make as many blocks in a row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from bench.ledgers import geth_node
+from bench.ledgers.geth_node import Geth, Key
+from bench.ledgers.nodes import NodeSpec, full_mesh, node_host, start_nodes, stop_nodes
+from bench.ledgers.options import Options, parse_options
+from bench.ledgers.ports import free_port
+from bench.ledgers.protocol import LedgerInfo, Progress
+from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+
+NODES = 4
+CONFIRMATIONS = NODES // 2 + 1
+CHAIN_ID = 2_225
+
+_NAME = "geth-clique"
+_PROGRAM = Geth(
+    "1.13.15",
+    "h1:U7sSGYGo4SPjP6iNIifNoyIAiNjrmQkz6EwQG+/EZWo=",
+    ldflags=("-checklinkname=0",),  # fjl/memsize reaches into the runtime, which Go forbids from 1.23 on
+)
+_APIS = "eth,net,web3,txpool,admin,clique,debug"
+_READY_S = 60.0
+_FUNDS_WEI = 10**30
+_EPOCH = 30_000
+_FORKS = (
+    *("homestead", "eip150", "eip155", "eip158", "byzantium", "constantinople"),
+    *("petersburg", "istanbul", "berlin", "london"),
+)
+"""All that clique supports: it refuses Shanghai and what came later."""
+
+
+class CliqueOptions(Options):
+    """`ledger.options` of a scenario. `confirmations` (None: floor(n/2)+1) is what the run counts as final. `extra` are
+    further flags of geth as they are, the same for all nodes.
+    """
+
+    block_time_s: Annotated[int, Field(ge=1, le=3600)] = 2
+    gas_limit: Annotated[int, Field(ge=21_000, lt=2**53)] = 1_000_000_000
+    confirmations: Annotated[int, Field(ge=0, le=1000)] = CONFIRMATIONS
+    cache_mb: Annotated[int, Field(ge=128, le=1_048_576)] = 256
+    extra: tuple[str, ...] = ()
+
+    def flags(self) -> tuple[str, ...]:
+        """The nodes' flags that make a difference to what is measured; the period is in the genesis block."""
+        return (
+            *("--mine", "--miner.gaslimit", str(self.gas_limit), "--syncmode", "full"),
+            *("--cache", str(self.cache_mb)),
+            *geth_node.pool_flags(),
+            *self.extra,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealer:
+    """A node before it is started. `identity` is its key between peers, `key` the one it signs blocks with."""
+
+    name: str
+    directory: Path
+    host: str
+    port: int
+    peer_port: int
+    metrics_port: int
+    key: Key
+    identity: Key
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def enode(self) -> str:
+        return f"enode://{self.identity.public.hex()}@{self.host}:{self.peer_port}"
+
+
+class CliqueLedger:
+    """See `bench.ledgers.protocol.Ledger`. Keeps nothing: one object may run several networks at a time."""
+
+    info = LedgerInfo(
+        name=_NAME,
+        family="evm",
+        adapter="evm",
+        version=_PROGRAM.version,
+        nodes=NODES,
+        finality=Finality(f"{CONFIRMATIONS} confirmations", CONFIRMATIONS),
+        ledger_class=LedgerClass(
+            fault_model="crash",
+            tolerated_faults=(NODES - 1) // 2,
+            durability="fsync per block, state later",
+            crypto=CryptoSuite.SECP256K1,
+            operators="one per sealer",
+        ),
+        summary="EVM proof of authority: four sealers take turns, no finality",
+        download=f"{_PROGRAM.source.size}, built with go and a C compiler in {_PROGRAM.source.takes}",
+    )
+
+    def installed(self) -> Path | None:
+        """The program on PATH when it is the pinned version, else the one that was built."""
+        return _PROGRAM.installed()
+
+    def install(self, progress: Progress) -> Path:
+        """Build it from its published module, unless the program is there already."""
+        return _PROGRAM.install(progress)
+
+    def up(self, directory: Path, options: Mapping[str, object], progress: Progress) -> Network:
+        """Start four fresh sealers; each sees the three others and a block when this returns."""
+        chosen = parse_options(_NAME, CliqueOptions, options)
+        program = self.install(progress)
+        directory = directory.absolute()
+        funding = Key.named("funding key of clique")
+        sealers = [_sealer(directory, index) for index in range(NODES)]
+        genesis = directory / "genesis.json"
+        directory.mkdir(parents=True, exist_ok=True)
+        genesis.write_text(json.dumps(_genesis(sealers, funding, chosen), indent=1))
+        progress(f"{_NAME}: writing keys and the genesis block of {NODES} sealers")
+        with ThreadPoolExecutor(NODES) as pool:
+            list(pool.map(lambda sealer: _initialise(program, genesis, sealer, sealers), sealers))
+        specs = [_spec(program, sealer, chosen) for sealer in sealers]
+        processes = start_nodes(specs, progress, _NAME)
+        progress(f"{_NAME}: ready, chain {CHAIN_ID}, a block every {chosen.block_time_s} s")
+        nodes = tuple(
+            Node(
+                name=sealer.name,
+                address=sealer.address,
+                pid=process.pid,
+                data_directory=sealer.directory,
+                command=(program.name, *spec.command[1:]),
+                role="sealer",
+                metrics_url=f"http://{sealer.host}:{sealer.metrics_port}{geth_node.METRICS_PATH}",
+            )
+            for sealer, spec, process in zip(sealers, specs, processes, strict=True)
+        )
+        count = chosen.confirmations
+        return Network(
+            ledger=_NAME,
+            family=self.info.family,
+            adapter=self.info.adapter,
+            version=_PROGRAM.version,
+            endpoint=f"http://{nodes[0].address}",
+            nodes=nodes,
+            finality=Finality(f"{count} confirmations", count) if count else Finality("inclusion"),
+            ledger_class=self.info.ledger_class,
+            flags=(f"genesis: clique period={chosen.block_time_s} gasLimit={chosen.gas_limit}", *chosen.flags()),
+            links=full_mesh([node.name for node in nodes]),
+            secrets={geth_node.FUNDING_KEY: "0x" + funding.secret.hex()},
+            adapter_options={"confirmations": count},
+        )
+
+    def down(self, network: Network) -> None:
+        """Stop all nodes, also those another process started."""
+        stop_nodes(network)
+
+
+def _sealer(directory: Path, index: int) -> _Sealer:
+    host, name = node_host(index), f"sealer-{index + 1}"
+    return _Sealer(
+        name=name,
+        directory=directory / name,
+        host=host,
+        port=free_port(host),
+        peer_port=free_port(host),
+        metrics_port=free_port(host),
+        key=Key.named(f"key of clique {name}"),
+        identity=Key.named(f"identity of clique {name}"),
+    )
+
+
+def _genesis(sealers: list[_Sealer], funding: Key, options: CliqueOptions) -> dict[str, object]:
+    signers = "".join(sorted(sealer.key.address[2:] for sealer in sealers))
+    config: dict[str, object] = {f"{fork}Block": 0 for fork in _FORKS}
+    config |= {"chainId": CHAIN_ID, "clique": {"period": options.block_time_s, "epoch": _EPOCH}}
+    return {
+        "config": config,
+        "difficulty": "0x1",
+        "gasLimit": hex(options.gas_limit),
+        "extraData": "0x" + 32 * "00" + signers + 65 * "00",
+        "alloc": {funding.address: {"balance": hex(_FUNDS_WEI)}},
+    }
+
+
+def _initialise(program: Path, genesis: Path, sealer: _Sealer, sealers: list[_Sealer]) -> None:
+    """Keys, peers and first block of one node."""
+    data = sealer.directory / "data"
+    geth_node.import_key(program, data, sealer.key)
+    geth_node.run_once(program, data, "init", str(genesis))
+    identity = data / "geth" / "nodekey"
+    identity.parent.mkdir(parents=True, exist_ok=True)
+    identity.touch(mode=0o600)
+    identity.write_text(sealer.identity.secret.hex())
+    peers = json.dumps([other.enode for other in sealers if other is not sealer])
+    (sealer.directory / "config.toml").write_text(
+        f'[Node.P2P]\nListenAddr = "{sealer.host}:{sealer.peer_port}"\nNoDiscovery = true\nMaxPeers = {2 * NODES}\n'
+        f"StaticNodes = {peers}\n"
+    )
+
+
+def _spec(program: Path, sealer: _Sealer, options: CliqueOptions) -> NodeSpec:
+    data = sealer.directory / "data"
+    account = sealer.key.address
+    command = (
+        *(str(program), "--config", str(sealer.directory / "config.toml"), "--datadir", str(data)),
+        *("--networkid", str(CHAIN_ID), "--nat", "none", "--netrestrict", "127.0.0.0/8"),
+        *("--miner.etherbase", account, "--unlock", account, "--password", str(data / "password")),
+        *("--allow-insecure-unlock", "--authrpc.addr", sealer.host, "--authrpc.port", str(free_port(sealer.host))),
+        *geth_node.server_flags(sealer.host, sealer.port, sealer.metrics_port, _APIS),
+        *options.flags(),
+    )
+    return NodeSpec(sealer.name, command, sealer.directory, lambda: _ready(sealer.address), deadline_s=_READY_S)
+
+
+def _ready(address: str) -> bool:
+    peers = geth_node.ask_number(address, "net_peerCount")
+    return peers == NODES - 1 and geth_node.ask_number(address, "eth_blockNumber") >= 1
