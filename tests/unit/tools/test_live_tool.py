@@ -49,8 +49,15 @@ def log(live: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was started and ended; the run ends with code 4."""
     noted: list[str] = []
 
-    def start(directory: Path, targets: Sequence[str], *, alertmanager_url: str | None, progress: object) -> Stub:
-        noted.append(f"targets {targets} alerts {alertmanager_url}")
+    def start(
+        directory: Path,
+        targets: Sequence[str],
+        *,
+        nodes_of: Sequence[str],
+        alertmanager_url: str | None,
+        progress: object,
+    ) -> Stub:
+        noted.append(f"targets {targets} nodes of {nodes_of} alerts {alertmanager_url}")
         return Stub("prometheus", noted)
 
     def run(arguments: Sequence[str]) -> int:
@@ -68,7 +75,7 @@ def log(live: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_it_runs_the_first_scenario_and_ends_as_the_run_does(live: ModuleType, log: list[str]) -> None:
     assert live.main(["--no-stay"]) == 4
     assert log == [
-        "targets ['127.0.0.1:4711'] alerts None",
+        "targets ['127.0.0.1:4711'] nodes of ['127.0.0.1:4711'] alerts None",
         "prometheus up",
         f"run {ROOT / 'examples' / 'smallbank.yaml'} --live --metrics-listen 127.0.0.1:4711",
         "prometheus down",
