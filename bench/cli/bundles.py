@@ -124,6 +124,23 @@ def as_data(comparison: Comparison) -> dict[str, object]:
         "html": str(comparison.html_path),
         "markdown": str(comparison.markdown_path),
         "decided": comparison.decided,
+        "classes": [
+            {
+                "name": one.name,
+                "members": list(one.members),
+                "promises": {promise.name: promise.words for promise in one.promises},
+                "note": one.note,
+            }
+            for one in comparison.classes
+        ],
+        "not_comparable": [
+            {
+                "first": list(barrier.first.members),
+                "second": list(barrier.second.members),
+                "reasons": list(barrier.reasons),
+            }
+            for barrier in comparison.barriers
+        ],
         "verdicts": [
             {
                 "workload": verdict.workload,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.bundles import as_data as comparison_as_data
+from bench.cli.bundles import beside
 from bench.cli.gate import FailOn, gate_for
 from bench.cli.live import watchers
 from bench.cli.options import (
@@ -31,12 +33,13 @@ from bench.cli.options import (
 from bench.cli.output import note, print_json, say
 from bench.cli.preset import Preset, pages_as_data, refuse_both, run_preset, show_page
 from bench.cli.progress import shown_progress
-from bench.model.errors import ConfigurationError, worst
+from bench.model.errors import BenchError, ConfigurationError, worst
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from bench.model.result import Interval, Result
+    from bench.report.build import Comparison
     from bench.run.coordinator import RunOutcome
     from bench.run.events import TrialWatcher
     from bench.run.execution import RunOptions
@@ -130,7 +133,7 @@ def run(
     metrics_listen: MetricsListen = None,
     as_json: JsonWhenDone = False,
 ) -> None:
-    """Run a scenario; one bundle per ledger.
+    """Run a scenario; one bundle per ledger, and of several ledgers one page that compares them.
 
     The scenario comes from a file, from flags, or from a file with flags on top. Each bundle holds a report.
     """
@@ -144,12 +147,13 @@ def run(
     for problem in outcome.problems:
         note(f"error: {problem}")
     results = [(bundle, read_result(bundle)) for bundle in outcome.bundles]
+    comparison = _compared(outcome.bundles) if preset is None else None
     code = worst([outcome.exit_code, *(gate.judge(outcome.bundles) if gate else [])])
     if as_json:
         held = {"baseline": gate.as_data()} if gate else {}
-        print_json(
-            {"exit_code": int(code), "runs": [_as_data(*one) for one in results], **held, **pages_as_data(made.pages)}
-        )
+        compared = {"comparison": comparison_as_data(comparison)} if comparison else {}
+        runs = [_as_data(*one) for one in results]
+        print_json({"exit_code": int(code), "runs": runs, **held, **compared, **pages_as_data(made.pages)})
     else:
         for bundle, result in results:
             show(bundle, result)
@@ -157,7 +161,22 @@ def run(
             gate.show()
         for page in made.pages:
             show_page(page)
+        if comparison:
+            say(f"comparison: {comparison.html_path}")
     raise typer.Exit(code)
+
+
+def _compared(bundles: Sequence[Path]) -> Comparison | None:
+    """The page beside the bundles of several ledgers; what keeps it from being made is said, and is no failed run."""
+    if len(bundles) < 2:
+        return None
+    from bench.report.build import write_comparison
+
+    try:
+        return write_comparison(bundles, beside(bundles[0]))
+    except BenchError as error:
+        note(f"no comparison: {error}")
+        return None
 
 
 def chosen_scenario(path: Path | None, flags: Flags, settings: Sequence[str]) -> Scenario:

@@ -20,6 +20,7 @@ from bench.report import capacity_comparison, comparison_page, judgement, render
 from bench.report.assemble import RunInput, assemble, compare_charts
 from bench.report.capacity_charts import comparison_chart
 from bench.report.capacity_page import focus
+from bench.report.classes import Barrier, Class, classes
 from bench.report.figure import Chart
 from bench.report.judgement import Candidate, PairVerdict
 from bench.report.run_page import shown_trial
@@ -36,6 +37,8 @@ class Comparison:
     markdown_path: Path
     verdicts: tuple[PairVerdict, ...]
     decided: bool
+    classes: tuple[Class, ...]
+    barriers: tuple[Barrier, ...]
 
 
 def write_report(bundle_dir: Path) -> Path:
@@ -77,7 +80,7 @@ def write_comparison(bundle_dirs: Sequence[Path], out_dir: Path, *, across_class
     html_path, markdown_path = out_dir / COMPARISON_HTML, out_dir / COMPARISON_MARKDOWN
     write_whole(html_path, render.html("comparison.html.j2", page).encode())
     write_whole(markdown_path, render.markdown("comparison.md.j2", page).encode())
-    return Comparison(html_path, markdown_path, tuple(verdicts), _decided(verdicts))
+    return Comparison(html_path, markdown_path, tuple(verdicts), _decided(verdicts), page.classes, page.barriers)
 
 
 def _run_input(bundle: Bundle) -> RunInput:
@@ -107,9 +110,16 @@ def _groups(bundles: Sequence[Bundle]) -> dict[str, list[tuple[Candidate, Bundle
     for bundle in bundles:
         by_workload.setdefault(bundle.result.workload, []).append(bundle)
     return {
-        workload: [(_candidate(bundle, members), bundle) for bundle in members]
+        workload: _by_class([(_candidate(bundle, members), bundle) for bundle in members])
         for workload, members in by_workload.items()
     }
+
+
+def _by_class(members: Sequence[tuple[Candidate, Bundle]]) -> list[tuple[Candidate, Bundle]]:
+    """Those of one class beside each other, else in the order given."""
+    by_label = {candidate.label: (candidate, bundle) for candidate, bundle in members}
+    found = classes([(candidate.label, candidate.result.ledger) for candidate, _ in members])
+    return [by_label[label] for one in found for label in one.members]
 
 
 def _candidate(bundle: Bundle, group: Sequence[Bundle]) -> Candidate:

@@ -13,7 +13,8 @@ from itertools import combinations
 from bench.model.result import Capacity, Result
 from bench.report import format as fmt
 from bench.report.capacity_page import confirmations
-from bench.report.judgement import Candidate, Metric, PairVerdict, class_differences
+from bench.report.classes import same_class
+from bench.report.judgement import Candidate, Metric, PairVerdict
 
 CAPACITY = Metric("Highest sustainable load", "rate", True, "capacity")
 LOAD = "raised for each candidate until it no longer kept up; the same operations on the same hardware."
@@ -66,7 +67,7 @@ def _judge(workload: str, first: Candidate, second: Candidate, across: bool) -> 
         gap = _gap(less.result.capacity, more.result.capacity)
         if gap is not None:
             grounds = "the two intervals do not touch"
-            if class_differences((first, second)) and not across:
+            if not across and not same_class(first.result.ledger, second.result.ledger):
                 grounds += "; different classes, so no winner is named"
             else:
                 grounds += f"; {more.label} is better here"

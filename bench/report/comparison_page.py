@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from bench.model.result import Result
 from bench.report import capacity_comparison, judgement, outcomes, run_page
 from bench.report import format as fmt
+from bench.report.classes import Barrier, Class, barriers, classes
 from bench.report.environment_table import EnvironmentRow, environment_rows
 from bench.report.figure import Chart
 from bench.report.first_screen import Banner
 from bench.report.judgement import METRICS, Candidate, PairVerdict
+from bench.report.pairs import Pairs, sorted_pairs
 from bench.stats.interval import FEWEST_TRIALS
 
 ClassRows = tuple[tuple[str, tuple[str, ...]], ...]
@@ -38,7 +40,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One workload: the candidates side by side."""
+    """One workload: the candidates side by side. `pairs` is None where a column of its own says what differs; `columns`
+    are the names of the classes above the candidates and how many columns each spans, empty where there is one class.
+    """
 
     workload: str
     labels: tuple[str, ...]
@@ -46,6 +50,8 @@ class Section:
     rows: tuple[Row, ...]
     details: tuple[Row, ...]
     verdicts: tuple[PairVerdict, ...]
+    pairs: Pairs | None
+    columns: tuple[tuple[str, int], ...]
     charts: tuple[Chart, ...]
     observations: tuple[str, ...]
     commands: tuple[tuple[str, str], ...]
@@ -62,6 +68,8 @@ class ComparisonPage:
     sections: tuple[Section, ...]
     class_labels: tuple[str, ...]
     class_rows: ClassRows
+    classes: tuple[Class, ...]
+    barriers: tuple[Barrier, ...]
     cannot: tuple[str, ...]
     hardware: tuple[tuple[str, str], ...]
     run_labels: tuple[str, ...]
@@ -76,6 +84,7 @@ def section(
     """The section of one workload."""
     first = candidates[0].result
     searched = capacity_comparison.searched(candidates)
+    found = classes([(candidate.label, candidate.result.ledger) for candidate in candidates])
     return Section(
         workload=workload,
         labels=tuple(candidate.label for candidate in candidates),
@@ -83,6 +92,8 @@ def section(
         rows=_headline_rows(candidates, verdicts),
         details=_detail_rows(candidates),
         verdicts=verdicts,
+        pairs=sorted_pairs(verdicts, found) if len(candidates) > 2 else None,
+        columns=tuple((one.name, len(one.members)) for one in found) if len(found) > 1 else (),
         charts=charts,
         observations=(capacity_comparison.OBSERVATION,) if searched else _observations(candidates),
         commands=tuple((candidate.label, candidate.result.run_id) for candidate in candidates),
@@ -93,17 +104,20 @@ def page(sections: Sequence[Section], groups: Sequence[Sequence[Candidate]], acr
     """The whole page; `groups` are the candidates of each section."""
     everyone = [candidate for group in groups for candidate in group]
     ledgers = tuple(dict.fromkeys(candidate.label for candidate in everyone))
-    classes = judgement.class_differences(_one_of_each(everyone))
+    single = _one_of_each(everyone)
+    found = classes([(candidate.label, candidate.result.ledger) for candidate in single])
     verdicts = [verdict for part in sections for verdict in part.verdicts]
     return ComparisonPage(
         title=f"{fmt.listed(ledgers)} compared",
         subtitle=f"{_workload_words(sections)} · {_trials_words(everyone)}",
-        banners=_banners(everyone, classes, verdicts, across_classes),
+        banners=_banners(everyone, found, verdicts, across_classes),
         lede=_lede(sections, verdicts),
         sections=tuple(sections),
         class_labels=ledgers,
-        class_rows=judgement.class_table(_one_of_each(everyone)),
-        cannot=_cannot(everyone, classes, across_classes),
+        class_rows=judgement.class_table(single),
+        classes=found,
+        barriers=barriers(found),
+        cannot=_cannot(everyone, len(found) > 1, across_classes),
         hardware=tuple((fmt.words(name), value) for name, value in everyone[0].hardware.items()),
         run_labels=tuple(_run_label(candidate, groups) for candidate in everyone),
         environment_rows=environment_rows([candidate.environment for candidate in everyone]),
@@ -258,11 +272,11 @@ def _one_of_each(everyone: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _banners(
-    everyone: Sequence[Candidate], classes: ClassRows, verdicts: Sequence[PairVerdict], across: bool
+    everyone: Sequence[Candidate], found: Sequence[Class], verdicts: Sequence[PairVerdict], across: bool
 ) -> tuple[Banner, ...]:
     out = [*_validity_banners(everyone)]
-    if classes:
-        out.append(_class_banner(_one_of_each(everyone), classes, across))
+    if len(found) > 1:
+        out.append(_class_banner(_one_of_each(everyone), found, across))
     if not any(verdict.decided for verdict in verdicts):
         fewest = min(len(candidate.result.trials) for candidate in everyone)
         text = "The runs show no difference that chance could not have made as well."
@@ -284,16 +298,21 @@ def _validity_banners(everyone: Sequence[Candidate]) -> list[Banner]:
     return out
 
 
-def _class_banner(candidates: Sequence[Candidate], classes: ClassRows, across: bool) -> Banner:
+def _class_banner(candidates: Sequence[Candidate], found: Sequence[Class], across: bool) -> Banner:
     text = (
-        "A winner is named all the same, because that was asked for. They differ in:"
+        "A winner is named all the same, because that was asked for."
         if across
-        else "No winner is named: a faster ledger that protects against less is not a better one. They differ in:"
+        else "No winner is named: a faster ledger that protects against less is not a better one."
     )
+    if len(candidates) > 2:
+        text += f" {fmt.count(len(found))} classes; figures are to be compared inside one, see “What may be compared”."
+        reasons = tuple(f"{one.name}: {fmt.listed(one.members)}" for one in found)
+        return Banner("warn", "These ledgers are of different classes.", text, reasons)
+    text += " They differ in:"
     reasons = tuple(
         f"{name}: "
         + "; ".join(f"{candidate.label} – {kind}" for candidate, kind in zip(candidates, kinds, strict=True))
-        for name, kinds in classes
+        for name, kinds in judgement.class_differences(candidates)
     )
     return Banner("warn", "These ledgers are of different classes.", text, reasons)
 
@@ -316,7 +335,7 @@ def _workload_words(sections: Sequence[Section]) -> str:
     return f"workload{'s' if len(names) > 1 else ''} {fmt.listed(names)}"
 
 
-def _cannot(everyone: Sequence[Candidate], classes: ClassRows, across: bool) -> tuple[str, ...]:
+def _cannot(everyone: Sequence[Candidate], many_classes: bool, across: bool) -> tuple[str, ...]:
     out = []
     fewest = min(len(candidate.result.trials) for candidate in everyone)
     if fewest < FEWEST_TRIALS:
@@ -325,7 +344,7 @@ def _cannot(everyone: Sequence[Candidate], classes: ClassRows, across: bool) -> 
             f"Below {FEWEST_TRIALS} trials no interval is printed. Repeat with {FEWEST_TRIALS} or more: "
             f"make demo TRIALS={FEWEST_TRIALS}, or trials: {FEWEST_TRIALS} in the scenario."
         )
-    if classes and not across:
+    if many_classes and not across:
         out.append(
             "Which is better: the ledgers are of different classes, and what each protects against is part of it."
         )

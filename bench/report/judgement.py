@@ -13,6 +13,7 @@ from itertools import combinations
 from bench.measure.losses import TOLERATED_LOSS, without_latency_share
 from bench.model.result import Percentiles, Result
 from bench.report import format as fmt
+from bench.report.classes import same_class
 from bench.stats.interval import FEWEST_TRIALS, Difference, compare, median_interval
 
 _LOAD_KEYS = ("workload", "arrival", "phases", "load")
@@ -264,7 +265,7 @@ def _interval_words(metric: Metric, found: Difference) -> str:
 
 
 def _winner_words(metric: Metric, first: Candidate, second: Candidate, found: Difference, across: bool) -> str:
-    if class_differences((first, second)) and not across:
+    if not across and not same_class(first.result.ledger, second.result.ledger):
         return "; different classes, so no winner is named"
     better = second if (found.difference > 0) == metric.higher_is_better else first
     return f"; {better.label} is better here"

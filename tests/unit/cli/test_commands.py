@@ -181,7 +181,7 @@ def test_a_comparison_that_decides_nothing_says_so(
 
     def write(bundles: list[Path], out: Path, *, across_classes: bool) -> build.Comparison:
         asked.append((bundles, out, across_classes))
-        return build.Comparison(out / "comparison.html", out / "comparison.md", (), decided)
+        return build.Comparison(out / "comparison.html", out / "comparison.md", (), decided, (), ())
 
     monkeypatch.setattr(build, "write_comparison", write)
     done = runner.invoke(app, ["compare", "a", "b", "--out", str(tmp_path), "--across-classes"])

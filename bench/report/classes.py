@@ -1,0 +1,148 @@
+"""What may be compared: candidates grouped by what they promise, and why one group's figures are not another's.
+
+A class is faults survived, what a power cut loses, and what "final" means. Signatures, operators and family do not
+part classes, but are told. Pure; the words are for a buyer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from bench.model.result import LedgerPart
+from bench.report import format as fmt
+
+FAULTS, DATA, FINAL = "faults it survives", "what a power cut loses", "what “final” means"
+_NOT_SYNCED = ("no fsync", "asynchronous", "=off")
+_SYNCED = ("fsync", "synchronous")
+_SYNCED_LATER = ("flushed", "later")
+
+Named = tuple[str, LedgerPart]
+"""A candidate's label, and the ledger it ran on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One of the three: `key` is equal where it is the same promise, `words` say it to a buyer."""
+
+    name: str
+    key: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """Candidates that promise the same. `note` says in what they still differ, or what holds for all of them."""
+
+    name: str
+    members: tuple[str, ...]
+    promises: tuple[Promise, ...]
+    note: str
+
+    def difference(self, other: Class) -> tuple[str, ...]:
+        """Names of the promises that are not the same."""
+        return tuple(one.name for one, two in zip(self.promises, other.promises, strict=True) if one.key != two.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """Two classes whose figures measure different things: one reason per promise that differs."""
+
+    first: Class
+    second: Class
+    reasons: tuple[str, ...]
+
+
+def promises(ledger: LedgerPart) -> tuple[Promise, ...]:
+    """Of one candidate."""
+    return _faults(ledger), _data(ledger), _final(ledger)
+
+
+def same_class(first: LedgerPart, second: LedgerPart) -> bool:
+    """Whether a winner may be named between them."""
+    return _key(first) == _key(second)
+
+
+def classes(candidates: Sequence[Named]) -> tuple[Class, ...]:
+    """In the order of their first members; named A, B, …"""
+    groups: dict[tuple[str, ...], list[Named]] = {}
+    for label, ledger in candidates:
+        groups.setdefault(_key(ledger), []).append((label, ledger))
+    return tuple(
+        Class(_letter(number), tuple(label for label, _ in members), promises(members[0][1]), _note(members))
+        for number, members in enumerate(groups.values())
+    )
+
+
+def barriers(found: Sequence[Class]) -> tuple[Barrier, ...]:
+    """Every pair of classes, with the reasons."""
+    return tuple(Barrier(one, two, _reasons(one, two)) for one, two in combinations(found, 2))
+
+
+def _reasons(one: Class, two: Class) -> tuple[str, ...]:
+    return tuple(
+        f"{left.name}: {fmt.listed(one.members)} – {left.words}; {fmt.listed(two.members)} – {right.words}"
+        for left, right in zip(one.promises, two.promises, strict=True)
+        if left.key != right.key
+    )
+
+
+def _key(ledger: LedgerPart) -> tuple[str, ...]:
+    return tuple(promise.key for promise in promises(ledger))
+
+
+def _faults(ledger: LedgerPart) -> Promise:
+    declared, nodes = ledger.ledger_class, fmt.counted(ledger.nodes, "node")
+    survives = declared.tolerated_faults
+    if declared.fault_model == "byzantine" and survives > 0:
+        words = f"goes on, and stays right, with {survives} of {nodes} failed or dishonest"
+        return Promise(FAULTS, f"byzantine {survives}", words)
+    if declared.fault_model == "crash" and survives > 0:
+        words = f"goes on with {survives} of {nodes} failed; trusts all of them, a dishonest one is not caught"
+        return Promise(FAULTS, f"crash {survives}", words)
+    if declared.fault_model in ("byzantine", "crash", "none") or "none" in declared.fault_model:
+        words = "none: no protection against a dishonest or failed operator"
+        return Promise(FAULTS, "none", words)
+    return Promise(FAULTS, f"declared {declared.fault_model} {survives}", f"declared: {declared.fault_model}")
+
+
+def _data(ledger: LedgerPart) -> Promise:
+    durability = ledger.ledger_class.durability
+    text = durability.lower()
+    if "memory" in text:
+        return Promise(DATA, "memory", "everything: data is kept in memory only")
+    not_synced = any(phrase in text for phrase in _NOT_SYNCED)
+    if text.startswith(_SYNCED) and not not_synced:
+        return Promise(DATA, "synced", "nothing that was acknowledged as final: it is on disk before")
+    if not_synced or any(phrase in text for phrase in _SYNCED_LATER):
+        return Promise(DATA, "later", "the last of what was acknowledged: the disk catches up later")
+    return Promise(DATA, f"declared {durability}", f"declared: {durability}")
+
+
+def _final(ledger: LedgerPart) -> Promise:
+    finality, survives = ledger.finality, ledger.ledger_class.tolerated_faults
+    if finality.confirmations:
+        words = f"{finality.confirmations + 1} blocks deep: a reversal is unlikely, never impossible"
+        return Promise(FINAL, f"confirmations {finality.confirmations}", words)
+    if "inclusion" in finality.name:
+        return Promise(FINAL, "inclusion", "in a block of the node that was asked; nobody else has agreed to it")
+    if survives > 0:
+        return Promise(FINAL, "agreed", f"agreed by the required majority ({finality.name}); it is not reversed")
+    return Promise(FINAL, "one commit", f"committed by the one machine that keeps it ({finality.name})")
+
+
+def _note(members: Sequence[Named]) -> str:
+    crypto = [(label, ledger.ledger_class.crypto) for label, ledger in members]
+    operators = [(label, ledger.ledger_class.operators) for label, ledger in members]
+    return f"{_shared('signatures', crypto)}; {_shared('operators', operators)}"
+
+
+def _shared(name: str, values: Sequence[tuple[str, str]]) -> str:
+    if len({value for _, value in values}) == 1:
+        return f"{name}: {values[0][1]}"
+    return f"{name} differ: " + fmt.listed([f"{value} ({label})" for label, value in values])
+
+
+def _letter(number: int) -> str:
+    return chr(ord("A") + number) if number < 26 else str(number + 1)

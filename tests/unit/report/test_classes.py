@@ -1,0 +1,120 @@
+import pytest
+
+from bench import registry
+from bench.model.result import ClassInfo, FinalityInfo, LedgerPart
+from bench.report.classes import DATA, FAULTS, FINAL, barriers, classes, promises, same_class
+
+
+def ledger(
+    fault_model: str = "none",
+    survives: int = 0,
+    durability: str = "memory only",
+    finality: str = "inclusion",
+    confirmations: int = 0,
+    nodes: int = 1,
+    crypto: str = "none",
+    operators: str = "one",
+) -> LedgerPart:
+    return LedgerPart(
+        name="l",
+        family="f",
+        version="1",
+        nodes=nodes,
+        finality=FinalityInfo(name=finality, confirmations=confirmations),
+        ledger_class=ClassInfo(
+            fault_model=fault_model,
+            tolerated_faults=survives,
+            durability=durability,
+            crypto=crypto,
+            operators=operators,
+        ),
+    )
+
+
+SQLITE = ledger(durability="synchronous commit (fsync)", finality="commit (fsync)")
+POSTGRES = ledger(durability="fsync per commit", finality="commit (fsync)", crypto="P-256")
+COMET = ledger("byzantine", 1, "fsync per block", "commit (2/3 precommits)", nodes=4, crypto="ed25519")
+CLIQUE = ledger("crash", 1, "fsync per block, state later", "3 confirmations", 3, nodes=4)
+LITECOIN = ledger("proof of work, none in regtest", 0, "written per block, flushed hourly", "6 confirmations", 5)
+
+
+@pytest.mark.parametrize(
+    ("durability", "key"),
+    [
+        ("memory only", "memory"),
+        ("memory only (tmpfs)", "memory"),
+        ("written, no fsync per block", "later"),
+        ("written per block, flushed hourly", "later"),
+        ("synchronous_commit=off", "later"),
+        ("fsync per block", "synced"),
+        ("fsync per block, state later", "synced"),
+        ("fsync on a majority", "synced"),
+        ("synchronous commit (fsync)", "synced"),
+        ("unknown", "declared unknown"),
+    ],
+)
+def test_what_a_power_cut_loses(durability: str, key: str) -> None:
+    assert promises(ledger(durability=durability))[1].key == key
+
+
+@pytest.mark.parametrize(
+    ("one", "key"),
+    [
+        (COMET, "agreed"),
+        (SQLITE, "one commit"),
+        (LITECOIN, "confirmations 5"),
+        (CLIQUE, "confirmations 3"),
+        (ledger(), "inclusion"),
+        (ledger("crash", 1, finality="inclusion", nodes=4), "inclusion"),
+    ],
+)
+def test_what_final_means(one: LedgerPart, key: str) -> None:
+    assert promises(one)[2].key == key
+
+
+def test_a_fault_model_that_survives_nothing_is_none() -> None:
+    assert promises(ledger("byzantine", 0))[0].key == promises(LITECOIN)[0].key == "none"
+    assert promises(ledger("unknown"))[0].key == "declared unknown 0"
+    assert promises(COMET)[0].words == "goes on, and stays right, with 1 of 4 nodes failed or dishonest"
+
+
+def test_candidates_of_the_same_promise_share_a_class_whatever_signs() -> None:
+    found = classes([("sqlite", SQLITE), ("cometbft", COMET), ("postgres", POSTGRES)])
+    assert [(one.name, one.members) for one in found] == [("A", ("sqlite", "postgres")), ("B", ("cometbft",))]
+    assert found[0].note == "signatures differ: none (sqlite) and P-256 (postgres); operators: one"
+    assert same_class(SQLITE, POSTGRES)
+    assert not same_class(SQLITE, COMET)
+
+
+def test_a_barrier_gives_a_reason_for_each_promise_that_differs() -> None:
+    (barrier,) = barriers(classes([("sqlite", SQLITE), ("cometbft", COMET)]))
+    assert barrier.first.difference(barrier.second) == (FAULTS, FINAL)
+    assert barrier.reasons == (
+        "faults it survives: sqlite – none: no protection against a dishonest or failed operator; "
+        "cometbft – goes on, and stays right, with 1 of 4 nodes failed or dishonest",
+        "what “final” means: sqlite – committed by the one machine that keeps it (commit (fsync)); "
+        "cometbft – agreed by the required majority (commit (2/3 precommits)); it is not reversed",
+    )
+
+
+def test_every_pair_of_classes_has_a_barrier() -> None:
+    found = classes([("a", SQLITE), ("b", COMET), ("c", CLIQUE), ("d", LITECOIN), ("e", ledger())])
+    assert len(found) == 5
+    assert len(barriers(found)) == 10
+    assert all(barrier.reasons for barrier in barriers(found))
+    assert (DATA in found[1].difference(found[2]), FAULTS in found[1].difference(found[2])) == (False, True)
+
+
+def test_every_registered_ledger_declares_a_promise_that_is_understood() -> None:
+    for name in registry.names("ledgers"):
+        info = registry.ledger(name).info
+        declared = info.ledger_class
+        part = ledger(
+            declared.fault_model,
+            declared.tolerated_faults,
+            declared.durability,
+            info.finality.name,
+            info.finality.confirmations,
+            info.nodes,
+        )
+        assert not [one.words for one in promises(part) if one.key.startswith("declared")], name
