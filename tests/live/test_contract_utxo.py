@@ -12,6 +12,7 @@ from bench.api import Account, Adapter, Endpoint, Kind, Operation, Transaction, 
 from bench.model.ledger import Network
 from bench.testing import AdapterContract
 from tests.support.litecoin import endpoint_of, litecoin_network
+from workloads.notary import WORKLOAD as NOTARY
 from workloads.transfer import WORKLOAD as TRANSFER
 
 pytestmark = pytest.mark.live
@@ -69,3 +70,14 @@ class TestTransfer(UtxoContract):
 
     def write(self, number: int) -> Operation:
         return Operation("transfer", {"to": Account(number % self.accounts), "amount": 1})
+
+
+class TestNotary(UtxoContract):
+    audit_read = ("verify", {"document": document(0)})
+
+    @pytest.fixture
+    def workload(self) -> Workload:
+        return NOTARY
+
+    def write(self, number: int) -> Operation:
+        return Operation("anchor", {"document": document(number)})
