@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,11 @@ from bench.measure.losses import TOLERATED_LOSS, never_final_share
 from bench.measure.trials import summarise_trials
 from bench.model.clock import monotonic_ns, utc_now
 from bench.model.errors import ExitCode
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass
 from bench.model.result import (
     Audit,
     CalibrationPart,
     Capacity,
-    ClassInfo,
-    FinalityInfo,
     InvariantPart,
-    LedgerPart,
-    LinkPart,
-    NodePart,
     Result,
     Trial,
 )
@@ -41,6 +34,7 @@ from bench.model.workload import Workload
 from bench.monitors.summary import attribute
 from bench.run.assemble import Assembled
 from bench.run.attempts import at_low_end
+from bench.run.declaring import as_it_ran, declared
 from bench.run.trial import TrialFacts, TrialRequest
 from bench.scenario.arrival_schema import Arrival
 from bench.scenario.loader import load_sha256, resolved_yaml, scenario_sha256
@@ -49,7 +43,6 @@ from bench.telemetry.outline import TrialOutline
 
 LOG_LINES = 40
 WATCH_S = 0.5  # how long the machine is watched for what else uses its processors
-UNKNOWN_CLASS = LedgerClass("not declared", 0, "not declared", CryptoSuite.NOT_DECLARED, "not ours")
 
 
 class RunBundle:
@@ -70,7 +63,7 @@ class RunBundle:
         self._scenario = scenario
         self._workload = workload
         self._command = list(command)
-        self._ledger = _declared(target, info, scenario)
+        self._ledger = declared(target, info, scenario.endpoint)
         self._trials: list[Trial] = []
         self._measured = False
         self._invariants: dict[str, InvariantPart] = {}
@@ -110,7 +103,7 @@ class RunBundle:
     def add(self, request: TrialRequest, facts: TrialFacts, made: Assembled) -> None:
         """One finished trial, good or bad."""
         self._measured = True
-        self._ledger = self._ledger.model_copy(update=_as_it_ran(facts))
+        self._ledger = self._ledger.model_copy(update=as_it_ran(facts, self._scenario.endpoint))
         operations = [operation.name for operation in request.workload.operations]
         samples = attribute(facts.samples, made.phases, facts.start_ns) if facts.started else []
         self._writer.add_trial(request.trial, made.rows, operations, made.blocks, samples)
@@ -256,58 +249,3 @@ def _misses(trial: Trial, bound_ms: float) -> bool:
     finality = trial.latency_ms.finality
     known = finality.p99 if finality.p99 is not None else finality.lower_bound.get("p99", 0.0)
     return known > bound_ms
-
-
-def _as_it_ran(facts: TrialFacts) -> dict[str, object]:
-    """What the running network and the opened adapter say in place of what was declared beforehand."""
-    found: dict[str, object] = {}
-    if facts.finality is not None:
-        found["finality"] = FinalityInfo(name=facts.finality.name, confirmations=facts.finality.confirmations)
-    client = facts.disclosed.get("client")
-    if isinstance(client, str):
-        found["version"] = client
-    network = facts.network
-    if network is None:
-        found |= _as_it_said(facts.disclosed)
-    else:
-        found |= {"version": network.version, "flags": list(network.flags), "nodes": len(network.nodes)}
-        found["ledger_class"] = _class_of(network.ledger_class)
-        found["network"] = [NodePart(name=node.name, role=node.role, address=node.address) for node in network.nodes]
-        found["links"] = [LinkPart(one=link.one, other=link.other, delay_ms=link.delay_ms) for link in network.links]
-    return found
-
-
-def _as_it_said(disclosed: Mapping[str, Any]) -> dict[str, object]:
-    """What a ledger that is not ours told the adapter of its settings and durability."""
-    found: dict[str, object] = {}
-    match disclosed:
-        case {"durability": str(durability)}:
-            found["ledger_class"] = _class_of(replace(UNKNOWN_CLASS, durability=durability))
-    match disclosed:
-        case {"settings": [*settings]}:
-            found["flags"] = [str(setting) for setting in settings]
-    return found
-
-
-def _class_of(declared: LedgerClass) -> ClassInfo:
-    return ClassInfo(
-        fault_model=declared.fault_model,
-        tolerated_faults=declared.tolerated_faults,
-        durability=declared.durability,
-        crypto=declared.crypto,
-        operators=declared.operators,
-    )
-
-
-def _declared(target: str, info: LedgerInfo | None, scenario: Scenario) -> LedgerPart:
-    ledger_class: LedgerClass = info.ledger_class if info else UNKNOWN_CLASS
-    finality: Finality = info.finality if info else Finality("inclusion")
-    return LedgerPart(
-        name=target,
-        family=info.family if info else target,
-        version=info.version if info else "not ours",
-        nodes=info.nodes if info else 1,
-        finality=FinalityInfo(name=finality.name, confirmations=finality.confirmations),
-        ledger_class=_class_of(ledger_class),
-        managed=scenario.endpoint is None,
-    )

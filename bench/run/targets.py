@@ -126,7 +126,8 @@ def _endpoint(choice: EndpointChoice, workload: Workload, key_file: Path | None)
     if family is not None:
         _refuse_family(workload, choice.adapter, family)
     registry.adapter(choice.adapter)
-    return Target(choice.adapter, choice, None, choice.adapter, key_file)
+    name = choice.adapter if choice.ledger is None else choice.ledger.name
+    return Target(name, choice, None, choice.adapter, key_file)
 
 
 def _refuse_family(workload: Workload, name: str, family: str) -> None:

@@ -19,6 +19,7 @@ from bench.model.workload import Parameter
 from bench.scenario.arrival import ArrivalProcess
 from bench.scenario.arrival_schema import Arrival, StepsArrival, TraceArrival
 from bench.scenario.capacity import CapacitySearch
+from bench.scenario.declared import DeclaredLedger
 from bench.scenario.duration import format_duration
 from bench.scenario.fields import Duration, Mistake, Number, Part, PlugInName, Whole, refuse
 from bench.scenario.stopping import Stopping
@@ -130,6 +131,9 @@ class EndpointChoice(Part):
     )
     options: Annotated[dict[str, JsonValue], AfterValidator(_no_credentials)] = Field(
         default={}, description="Settings of the adapter, checked by the adapter."
+    )
+    ledger: DeclaredLedger | None = Field(
+        default=None, description="What its operators declare of the network: its name and its class on all pages."
     )
 
 

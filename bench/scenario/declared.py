@@ -1,0 +1,54 @@
+"""What a scenario's author declares of a network that is not ours, so that its pages name it and what it promises.
+
+Nothing here is checked by the product: it is the word of who runs the network, printed as such.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from bench.model.ledger import CryptoSuite
+from bench.scenario.fields import Mistake, Part, Whole, refuse
+
+NOT_DECLARED = "not declared"
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,39}", value):
+        refuse([Mistake("is not a ledger's name", "use up to 40 lower-case letters, digits, '-', '_' and '.'")])
+    return value
+
+
+Short = Annotated[str, Field(min_length=1, max_length=60)]
+"""Free text that fits into a table's cell."""
+
+
+class DeclaredLedger(Part):
+    """The network behind an endpoint, as its operators declare it; not checked, and shown as declared."""
+
+    name: Annotated[str, AfterValidator(_name)] = Field(
+        description="What the network is called on all pages, such as vendor-besu."
+    )
+    version: Short = Field(
+        default=NOT_DECLARED, description="Version of its software; what the node itself says comes before this."
+    )
+    nodes: Annotated[Whole, Field(ge=1, le=100_000)] = Field(default=1, description="Nodes that take part in it.")
+    fault_model: Literal["none", "crash", "byzantine", "not declared"] = Field(
+        default="not declared", description="What its tolerated nodes may do: nothing, fail, or lie."
+    )
+    tolerated_faults: Annotated[Whole, Field(ge=0, le=100_000)] = Field(
+        default=0, description="How many nodes may do so at once."
+    )
+    durability: Short = Field(
+        default=NOT_DECLARED, description="What a committed transaction survives, such as `fsync per block`."
+    )
+    crypto: CryptoSuite = Field(default=CryptoSuite.NOT_DECLARED, description="Signatures that its transactions carry.")
+    operators: Short = Field(default="not ours", description="Who runs the nodes, such as `two organisations`.")
+    finality: Short | None = Field(
+        default=None,
+        description="What its final is called, such as `instant (QBFT)`. How many confirmations are waited for is a "
+        "setting of the adapter.",
+    )
