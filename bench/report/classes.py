@@ -14,6 +14,7 @@ from bench.model.result import LedgerPart
 from bench.report import format as fmt
 
 FAULTS, DATA, FINAL = "faults it survives", "what a power cut loses", "what “final” means"
+_IN_SHORT = {FAULTS: "faults", DATA: "data", FINAL: "final"}
 _NOT_SYNCED = ("no fsync", "asynchronous", "=off")
 _SYNCED = ("fsync", "synchronous")
 _SYNCED_LATER = ("flushed", "later")
@@ -43,6 +44,10 @@ class Class:
     def difference(self, other: Class) -> tuple[str, ...]:
         """Names of the promises that are not the same."""
         return tuple(one.name for one, two in zip(self.promises, other.promises, strict=True) if one.key != two.key)
+
+    def difference_in_short(self, other: Class) -> tuple[str, ...]:
+        """The same in a word each, for a narrow column."""
+        return tuple(_IN_SHORT[name] for name in self.difference(other))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from bench.stats.interval import FEWEST_TRIALS
 
 ClassRows = tuple[tuple[str, tuple[str, ...]], ...]
 _KEPT_UP = 0.99
+_FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,11 @@ def page(sections: Sequence[Section], groups: Sequence[Sequence[Candidate]], acr
     single = _one_of_each(everyone)
     found = classes([(candidate.label, candidate.result.ledger) for candidate in single])
     verdicts = [verdict for part in sections for verdict in part.verdicts]
+    few = len(ledgers) <= _FEW
     return ComparisonPage(
-        title=f"{fmt.listed(ledgers)} compared",
-        subtitle=f"{_workload_words(sections)} · {_trials_words(everyone)}",
+        title=f"{fmt.listed(ledgers) if few else fmt.counted(len(ledgers), 'ledger')} compared",
+        subtitle=("" if few else f"{fmt.listed(ledgers)} · ")
+        + f"{_workload_words(sections)} · {_trials_words(everyone)}",
         banners=_banners(everyone, found, verdicts, across_classes),
         lede=_lede(sections, verdicts),
         sections=tuple(sections),

@@ -14,11 +14,14 @@ from bench.report.judgement import PairVerdict
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """`undecided` says how many were left out of `within` and `across` because nothing is decided, and why."""
+    """`undecided` says how many are left out of `within` and `across` because nothing is decided; `grounds` say why,
+    one line for each different one where there are several.
+    """
 
     within: tuple[PairVerdict, ...]
     across: tuple[PairVerdict, ...]
-    undecided: tuple[str, ...]
+    undecided: str
+    grounds: tuple[str, ...]
 
 
 def sorted_pairs(verdicts: Sequence[PairVerdict], classes: Sequence[Class]) -> Pairs:
@@ -27,20 +30,21 @@ def sorted_pairs(verdicts: Sequence[PairVerdict], classes: Sequence[Class]) -> P
     decided = [verdict for verdict in verdicts if verdict.decided]
     within = tuple(verdict for verdict in decided if home[verdict.first] == home[verdict.second])
     across = tuple(verdict for verdict in decided if home[verdict.first] != home[verdict.second])
-    return Pairs(within, across, _undecided([verdict for verdict in verdicts if not verdict.decided], len(verdicts)))
+    return Pairs(within, across, *_undecided([verdict for verdict in verdicts if not verdict.decided], len(verdicts)))
 
 
-def _undecided(verdicts: Sequence[PairVerdict], total: int) -> tuple[str, ...]:
+def _undecided(verdicts: Sequence[PairVerdict], total: int) -> tuple[str, tuple[str, ...]]:
     if not verdicts:
-        return ()
+        return "", ()
     plain: dict[str, list[str]] = {}
     for verdict in verdicts:
         pair = f"{verdict.first} and {verdict.second}, {verdict.metric.name}"
         plain.setdefault(_short(verdict.grounds), []).append(pair)
     if len(plain) == 1:
         (grounds,) = plain
-        return (f"{_of(len(verdicts), total)} undecided: {grounds}.",)
-    return tuple(f"{_of(len(pairs), total)} undecided: {grounds}. {_named(pairs)}" for grounds, pairs in plain.items())
+        return f"{_of(len(verdicts), total)} undecided: {grounds}.", ()
+    lines = (f"{fmt.count(len(pairs))}: {grounds}{_named(pairs)}" for grounds, pairs in plain.items())
+    return f"{_of(len(verdicts), total)} undecided.", tuple(lines)
 
 
 def _short(grounds: str) -> str:
@@ -55,4 +59,4 @@ def _of(some: int, total: int) -> str:
 
 
 def _named(pairs: Sequence[str]) -> str:
-    return f"({'; '.join(pairs)})" if len(pairs) <= 3 else ""
+    return f" ({'; '.join(pairs)})" if len(pairs) <= 3 else ""
