@@ -58,6 +58,7 @@ def test_there_are_examples() -> None:
         "burst",
         "capacity-anvil",
         "endpoint",
+        "shootout",
         "smallbank",
         "steps",
         "trace",
