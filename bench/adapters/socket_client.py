@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from bench.adapters.protocol import Endpoint
@@ -40,7 +40,11 @@ class NodeClient:
         self._idle: deque[Connection] = deque()
         self._busy: set[Connection] = set()
         self._closed = False
-        self.greeting = self._greet(kind)
+        try:
+            self.greeting = self._greet(kind)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def address(self) -> Address:
@@ -72,7 +76,7 @@ class NodeClient:
             return [Unanswered(str(error) or "no answer in time")] * len(batch)
         return [_reply(answer) for answer in answers]
 
-    def follow(self, after: int | None) -> Iterator[Block | None]:
+    def follow(self, after: int | None) -> Generator[Block | None]:
         """See `Adapter.commits`."""
         connection = self._connect()
         self._busy.add(connection)
@@ -147,6 +151,8 @@ def _reply(answer: Any) -> Reply:
     if answer == 0:
         return ACCEPTED
     error_class, message = answer
+    if error_class == 0:  # the node was told, and does not know what became of it
+        return Unanswered(message)
     return Refusal(ErrorClass(error_class), message)
 
 

@@ -18,6 +18,6 @@ WORKLOAD = Workload(
         OperationInfo("anchor", Kind.WRITE, 70, "store the first anchor of `document`: who brought it, and when"),
         OperationInfo("verify", Kind.READ, 30, "whether `document` is anchored: 0, or when it was"),
     ),
-    families=frozenset({"cometbft", "cometbft-kvstore", "etcd", "evm", "simulated", "sql", "utxo"}),
+    families=frozenset({"cometbft", "cometbft-kvstore", "etcd", "evm", "fabric", "simulated", "sql", "utxo"}),
     audit=audit,
 )

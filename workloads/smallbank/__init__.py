@@ -24,7 +24,7 @@ WORKLOAD = Workload(
         OperationInfo("transact_savings", Kind.WRITE, 15, "add to savings"),
         OperationInfo("write_check", Kind.WRITE, 15, "take from checking; a penalty applies below zero"),
     ),
-    families=frozenset({"cometbft", "evm", "sql"}),
+    families=frozenset({"cometbft", "evm", "fabric", "sql"}),
     defaults={"customers": 1000, "initial_checking": 10_000, "initial_savings": 10_000},
     audit=audit,
 )

@@ -11,7 +11,7 @@ WORKLOAD = Workload(
     user="workloads.transfer.locustfile:TransferUser",
     directory=Path(__file__).parent,
     operations=(OperationInfo("transfer", Kind.WRITE, 1.0, "move `amount` from the sender to another account"),),
-    families=frozenset({"cometbft", "etcd", "evm", "simulated", "sql", "utxo"}),
+    families=frozenset({"cometbft", "etcd", "evm", "fabric", "simulated", "sql", "utxo"}),
     defaults={"amount": 1},
     audit=audit,
 )

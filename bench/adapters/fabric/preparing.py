@@ -1,0 +1,57 @@
+"""What `prepare` does on a Fabric channel: the key's file, and entries of the chaincode that do not exist yet."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from bench.adapters.fabric.process import FabricClient
+from bench.adapters.fabric.proposal import SALT_BYTES, Signer, nonce_of
+from bench.model.errors import ConfigurationError, LedgerError
+from bench.model.transaction import ACCEPTED, Transaction
+
+WRITE, READ = b"\x00", b"\x01"
+"""First byte of a payload; the rest is the SignedProposal."""
+_KEY = "funding_key"
+_COMMIT_S = 60.0
+
+
+def key_file(named: Path | None, known: Mapping[str, str]) -> Path:
+    """The file of the identity's key; one given by `--key-file` goes into a file that only we may read."""
+    if _KEY in known:
+        with tempfile.NamedTemporaryFile("w", prefix="bench-fabric-key-", suffix=".pem", delete=False) as file:
+            file.write(known[_KEY] + "\n")  # made with mode 0600
+        return Path(file.name)
+    if named is None:
+        raise ConfigurationError("no key to sign with", remedy="set the option key, or give --key-file")
+    return named.absolute()
+
+
+def open_entries(client: FabricClient, signer: Signer, calls: Iterable[list[bytes]]) -> None:
+    """Send all `calls` and see each of them VALID in a block. Raises LedgerError when one is not."""
+    salt = secrets.token_bytes(SALT_BYTES)
+    with closing(client.follow(client.ask(["head"]))) as events:
+        waiting = set()
+        for number, call in enumerate(calls):
+            tx_id, proposal = signer.propose(call, nonce_of(salt, number))
+            (reply,) = client.submit([Transaction(tx_id, WRITE + proposal)])
+            if reply != ACCEPTED:
+                raise LedgerError(
+                    f"the chaincode did not open its entries: {reply}",
+                    remedy="check that the chaincode is deployed under its workload's name, or set option chaincode",
+                )
+            waiting.add(tx_id)
+        deadline = time.monotonic() + _COMMIT_S
+        while waiting:
+            block = next(events)
+            for tx_id, status in () if block is None else zip(block.tx_ids, block.error_classes or b"", strict=True):
+                if tx_id in waiting and status:
+                    raise LedgerError("an opening transaction was not valid", value=status, remedy="prepare again")
+                waiting.discard(tx_id)
+            if waiting and time.monotonic() > deadline:
+                what = f"{len(waiting)} opening transactions were not committed within {_COMMIT_S:g} s"
+                raise LedgerError(what, remedy="see the logs of the orderers")

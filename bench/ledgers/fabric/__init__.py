@@ -1,0 +1,1 @@
+"""Hyperledger Fabric: two organisations, Raft orderers, chaincode as a service."""
