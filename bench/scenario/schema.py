@@ -33,7 +33,7 @@ IN_FLIGHT_S = 20
 MOST_PLANNED = 1_000_000_000
 _LATER = -1  # stands in a default for what `Scenario` computes from other keys
 _DATABASES = ("postgresql", "postgres")
-_SCHEMES = ("http", "https", "ws", "wss", "unix", *_DATABASES)
+_SCHEMES = ("http", "https", "ws", "wss", "grpc", "grpcs", "unix", *_DATABASES)
 
 
 def plain_name(value: str) -> str:
@@ -116,8 +116,8 @@ class EndpointChoice(Part):
 
     adapter: PlugInName = Field(description="Adapter that speaks to the node, such as evm.")
     url: Annotated[str, AfterValidator(_url)] = Field(
-        description="Address of the node: http(s), ws(s), unix or postgresql (with a user, without a password). "
-        "No secrets: it is written into the bundle."
+        description="Address of the node: http(s), ws(s), grpc(s), unix or postgresql (with a user, without a "
+        "password). No secrets: it is written into the bundle."
     )
     headers_file: Annotated[str, AfterValidator(_file)] | None = Field(
         default=None, description="File of request headers, one `Name: value` per line; from the working directory."

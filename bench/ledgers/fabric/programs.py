@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import bench
 from bench.ledgers.install.golang import GoProgram, GoSource, build, cached
 from bench.ledgers.protocol import Progress
 from bench.model.errors import ConfigurationError
@@ -22,7 +21,7 @@ from bench.model.errors import ConfigurationError
 NAMES = ("peer", "orderer", "configtxgen", "cryptogen")
 VERSION = "2.5.0 (main bd8e24856939)"
 _RELEASE = "2.5.0"
-_ROOT = Path(bench.__file__).resolve().parent
+_ROOT = Path(__file__).resolve().parents[2]
 
 FABRIC = GoProgram(
     module="github.com/hyperledger/fabric",
