@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from bench.telemetry.metrics import BY_NAME
+from bench.telemetry.native import JOB
+from bench.telemetry.prometheus import Target
 from bench.telemetry.query import Alert
 from tests.support.prometheus import (
     Delivered,
@@ -31,6 +33,10 @@ TICK_S = 0.5
 GIB = 2**30
 IN_ORDER = "in-order"
 VANISHED = "vanished"
+NODE_DOWN = "node-down"
+NODE = {"run_id": NODE_DOWN, "ledger": "anvil", "workload": "transfer", "node": "n0", "role": "node", "trial": "1"}
+NOBODY = Target("127.0.0.1:9", JOB, NODE)
+"""A node that never answers; whether it should is up to the case."""
 LATE_FOR_S = 9.0
 """How long blocks come late: their window is 30 s and must hold for 35 s, so this is told just before it is over."""
 Key = tuple[str, ...]  # a metric's name, and the values of its own labels
@@ -49,6 +55,7 @@ GAUGES: dict[Key, float | tuple[float, int]] = {
     ("bench_worker_up", "worker-1"): 1,
     ("bench_snapshot_age_seconds", "worker-0"): 0.7,
     ("bench_snapshot_age_seconds", "worker-1"): 0.7,
+    ("bench_node_expected", "n0", "node", "1"): 0,
 }
 STEPS: dict[Key, float] = {
     ("bench_blocks_total",): TICK_S,
@@ -110,6 +117,11 @@ CASES = {
         gauges={("bench_observer_delay_seconds",): 1.5},
         at_most_s=LATE_FOR_S,
     ),
+    NODE_DOWN: Case(
+        {"alertname": "NodeDown", "node": "n0", "severity": "critical"},
+        "n0 of anvil does not answer",
+        gauges={("bench_node_expected", "n0", "node", "1"): 1},
+    ),
     "disk": Case(
         {"alertname": "DiskNearlyFull", "mount": "results", "severity": "warning"},
         "The disk for results is nearly full",
@@ -170,7 +182,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         with (
             alertmanager(place / "alertmanager", told.url) as manager,
             prometheus(
-                place / "prometheus", [exporter.address, mortal.address], alertmanager_url=manager.url
+                place / "prometheus", [exporter.address, mortal.address, NOBODY], alertmanager_url=manager.url
             ) as server,
         ):
             up = time.monotonic()
