@@ -24,7 +24,7 @@ from tests.support.prometheus import prometheus
 
 pytestmark = pytest.mark.live
 
-FAMILY_OF = {"geth": "geth", "etcd": "etcd"}
+FAMILY_OF = {"geth": "geth", "geth-clique": "geth", "cometbft": "cometbft", "etcd": "etcd"}
 """The ledgers that are run, and whose names their nodes' metrics have."""
 SECONDS = 9
 WITHOUT = ("chaincode",)
