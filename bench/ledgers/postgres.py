@@ -44,7 +44,7 @@ class PostgresOptions(Options):
         """What the server is told, beyond where to listen."""
         durable = ("fsync=on", "synchronous_commit=on", "full_page_writes=on")
         tuned = (f"shared_buffers={self.shared_buffers_mb}MB", "max_wal_size=4GB", "checkpoint_timeout=15min")
-        return (*durable, *tuned, "jit=off", "max_connections=20")
+        return (*durable, *tuned, "jit=off")
 
 
 class PostgresLedger:

@@ -9,11 +9,9 @@ depend on nothing but state and arguments, and it keeps subtransactions, which P
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from psycopg import sql
 from psycopg.types.numeric import Int8BinaryDumper
 
 from bench.ledgers.chain_block import ChainBlock
+from bench.ledgers.postgres_database import PostgresDatabase
 from bench.ledgers.postgres_settings import Settings, read_settings
 from bench.ledgers.sql_chain import EMPTY, Head, Preparation, block_hash_of, load_procedures, schema_of, verified_head
 from bench.model.call import Call, call_id
@@ -56,28 +55,6 @@ _BAD_CALL = (
 LONGEST_RUN = 32
 """Most transactions under one savepoint; halved at a refusal, doubled by a run without."""
 _LOCK_CLASS = 0x6C62  # first half of our advisory locks' numbers
-
-
-class PostgresDatabase:
-    """What procedures see (`bench.model.procedure.Database`)."""
-
-    __slots__ = ("_cursor",)
-
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        self._cursor = connection.cursor(binary=True)
-
-    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Run one statement; all of its rows."""
-        cursor = self._cursor.execute(translated(sql), parameters)
-        return cursor.fetchall() if cursor.description else []
-
-
-@lru_cache(maxsize=512)
-def translated(statement: str) -> str:
-    """`:name` parameters as psycopg writes them. A colon inside quotes, or two of them, stay as they are."""
-    pieces = re.split(r"('(?:[^']|'')*'|\"[^\"]*\")", statement.replace("%", "%%"))
-    pieces[::2] = [re.sub(r"(?<![:\w]):([A-Za-z_]\w*)", r"%(\1)s", piece) for piece in pieces[::2]]
-    return "".join(pieces)
 
 
 @dataclass(slots=True)
@@ -125,11 +102,16 @@ class PostgresChain:
         if wanted.done_by(self._prepared()):
             return False
         module = load_procedures(directory)
-        with self._connection.transaction():
+        self.database.command(b"BEGIN")
+        try:
             for statement in schema_of(directory):
                 self._connection.execute(statement.encode())
             module.setup(self.database, parameters, accounts)
             head = self._append_block([], wanted.note())
+            self.database.command(b"COMMIT")
+        except BaseException:
+            self._undo()
+            raise
         self._connection.execute("ANALYZE")  # plans are cached from the first execution on
         self.head = head
         self._writes, self._reads = module.WRITES, module.READS
@@ -140,7 +122,7 @@ class PostgresChain:
         nothing new was in the group.
         """
         ids = [call_id(payload) for payload in payloads]
-        self._connection.execute("BEGIN")
+        self.database.command(b"BEGIN")
         try:
             known = {bytes(row[0]) for row in self._connection.execute(_KNOWN, {"ids": ids}, binary=True)}
             answered: dict[bytes, Reply] = dict.fromkeys(known, ACCEPTED)
@@ -150,13 +132,12 @@ class PostgresChain:
             rows = [(entry.tx_id, entry.error_class, entry.payload) for entry in fresh if entry.reply is ACCEPTED]
             replies = [answered[tx_id] for tx_id in ids]
             if not rows:
-                self._connection.execute("ROLLBACK")
+                self.database.command(b"ROLLBACK")
                 return replies, None
             head = self._append_block(rows, "")
-            self._connection.execute("COMMIT")
+            self.database.command(b"COMMIT")
         except BaseException:
-            if not self._connection.broken:
-                self._connection.execute("ROLLBACK")
+            self._undo()
             raise
         self.head = head
         return replies, ChainBlock(
@@ -199,23 +180,32 @@ class PostgresChain:
 
     def verify_chain(self) -> Head:
         """Recompute every hash from the stored bytes; the head it ends in. Raises IntegrityError at the first fault."""
-        with (
-            self._connection.transaction(),
-            self._connection.cursor("blocks", binary=True) as blocks,
-            self._connection.cursor("transactions", binary=True) as transactions,
-        ):
-            blocks.execute(
-                "SELECT height, previous, block_hash, time_ns, first_number, transactions, note"
-                " FROM ledger_blocks ORDER BY height"
-            )
-            transactions.execute("SELECT number, tx_id, error_class, payload FROM ledger_transactions ORDER BY number")
-            return verified_head(blocks, transactions)
+        self.database.command(b"BEGIN")
+        try:
+            with (
+                self._connection.cursor("blocks", binary=True) as blocks,
+                self._connection.cursor("transactions", binary=True) as transactions,
+            ):
+                blocks.execute(
+                    "SELECT height, previous, block_hash, time_ns, first_number, transactions, note"
+                    " FROM ledger_blocks ORDER BY height"
+                )
+                transactions.execute(
+                    "SELECT number, tx_id, error_class, payload FROM ledger_transactions ORDER BY number"
+                )
+                return verified_head(blocks, transactions)
+        finally:
+            self._undo()
 
     def close(self, *, drop: bool = False) -> None:
         """Release the database; with `drop`, leave nothing of ours behind in it. Idempotent."""
         if drop and not self._connection.closed:
             self._connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(self._schema)))
         self._connection.close()
+
+    def _undo(self) -> None:
+        if not self._connection.broken:
+            self.database.command(b"ROLLBACK")
 
     # --- executing
 
@@ -241,10 +231,10 @@ class PostgresChain:
 
     def _read_inside(self, payload: bytes) -> Reply:
         """A read in a batch of writes; one that fails must not take the group along."""
-        self._connection.execute("SAVEPOINT reading")
+        self.database.command(b"SAVEPOINT reading")
         reply = self.read(payload)[0]
-        self._connection.execute("ROLLBACK TO reading")
-        self._connection.execute("RELEASE reading")
+        self.database.command(b"ROLLBACK TO reading")
+        self.database.command(b"RELEASE reading")
         return reply
 
     def _run(self, entries: Sequence[_Entry]) -> None:
@@ -263,8 +253,8 @@ class PostgresChain:
         """Execute under one savepoint. False, and all of it undone, when one of them did not go through; the one of a
         run of one is then marked with what it ended in.
         """
-        execute = self._connection.execute
-        execute("SAVEPOINT run")
+        command = self.database.command
+        command(b"SAVEPOINT run")
         try:
             for entry in run:
                 entry.procedure(self.database, {**entry.call.arguments, "sender": entry.call.sender})
@@ -273,10 +263,10 @@ class PostgresChain:
         except _BAD_CALL as error:
             run[0].reply = Refusal(ErrorClass.INVALID_TRANSACTION, f"{type(error).__name__}: {_first_line(error)}")
         else:
-            execute("RELEASE run")
+            command(b"RELEASE run")
             return True
-        execute("ROLLBACK TO run")
-        execute("RELEASE run")
+        command(b"ROLLBACK TO run")
+        command(b"RELEASE run")
         if len(run) > 1:
             run[0].error_class, run[0].reply = 0, ACCEPTED
         return False
