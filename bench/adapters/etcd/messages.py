@@ -223,7 +223,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
             value, position = _read_varint(message, position)
             if tag & 7 == 0:
                 yield tag >> 3, value
-            elif tag & 7 == 2:
+            elif tag & 7 == 2 and position + value <= size:
                 yield tag >> 3, message[position : position + value]
                 position += value
             else:
