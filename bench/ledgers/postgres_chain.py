@@ -39,7 +39,8 @@ TABLES = (
 _ADD_BLOCK = (
     "INSERT INTO ledger_blocks VALUES (%(height)s, %(previous)s, %(hash)s, %(time)s, %(first)s, %(count)s, %(note)s)"
 )
-_ADD_TRANSACTIONS = """
+_ADD_BLOCK_WITH_TRANSACTIONS = f"""
+WITH block AS ({_ADD_BLOCK})
 INSERT INTO ledger_transactions
 SELECT %(first)s + ordinality - 1, tx_id, error_class, payload
 FROM unnest(%(ids)s::bytea[], %(classes)s::int8[], %(payloads)s::bytea[])
@@ -88,6 +89,7 @@ class PostgresChain:
             self._writes: Mapping[str, Procedure] = {}
             self._reads: Mapping[str, Procedure] = {}
             self._longest = LONGEST_RUN
+            self._moved = False  # whether anything was done since the savepoint
             if self._one("SELECT count(*) FROM ledger_blocks") == (0,):
                 self._genesis()
             self.head = self.verify_chain()
@@ -122,7 +124,8 @@ class PostgresChain:
         nothing new was in the group.
         """
         ids = [call_id(payload) for payload in payloads]
-        self.database.command(b"BEGIN")
+        self.database.command(b"BEGIN; SAVEPOINT run")
+        self._moved = False
         try:
             known = {bytes(row[0]) for row in self._connection.execute(_KNOWN, {"ids": ids}, binary=True)}
             answered: dict[bytes, Reply] = dict.fromkeys(known, ACCEPTED)
@@ -253,8 +256,9 @@ class PostgresChain:
         """Execute under one savepoint. False, and all of it undone, when one of them did not go through; the one of a
         run of one is then marked with what it ended in.
         """
-        command = self.database.command
-        command(b"SAVEPOINT run")
+        if self._moved:
+            self.database.command(b"RELEASE run; SAVEPOINT run")
+            self._moved = False
         try:
             for entry in run:
                 entry.procedure(self.database, {**entry.call.arguments, "sender": entry.call.sender})
@@ -263,10 +267,9 @@ class PostgresChain:
         except _BAD_CALL as error:
             run[0].reply = Refusal(ErrorClass.INVALID_TRANSACTION, f"{type(error).__name__}: {_first_line(error)}")
         else:
-            command(b"RELEASE run")
+            self._moved = True
             return True
-        command(b"ROLLBACK TO run")
-        command(b"RELEASE run")
+        self.database.command(b"ROLLBACK TO run")
         if len(run) > 1:
             run[0].error_class, run[0].reply = 0, ACCEPTED
         return False
@@ -284,11 +287,12 @@ class PostgresChain:
             "count": len(rows),
             "note": note,
         }
-        self._connection.execute(_ADD_BLOCK, block)
         if rows:
             ids, classes, payloads = (list(column) for column in zip(*rows, strict=True))
-            added = {"first": first, "ids": ids, "classes": classes, "payloads": payloads}
-            self._connection.execute(_ADD_TRANSACTIONS, added)
+            added = {**block, "ids": ids, "classes": classes, "payloads": payloads}
+            self._connection.execute(_ADD_BLOCK_WITH_TRANSACTIONS, added)
+        else:
+            self._connection.execute(_ADD_BLOCK, block)
         return Head(height, block_hash, first + len(rows))
 
     # --- opening
