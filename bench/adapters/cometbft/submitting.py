@@ -1,8 +1,9 @@
 """The hot path: one exchange per call of `submit`, spread over the nodes, and what its answer says of each transaction.
 
 The usual answer to a single transaction is recognised without parsing JSON. Nothing here logs, formats or locks before
-the bytes are out. A node that cannot be connected to is passed over for `_DOWN_S`: nothing had left this machine, so
-the next one is asked instead.
+the bytes are out. A node that cannot be connected to, or that
+breaks a connection off, is passed over for `_DOWN_S` and the next one is asked: sending the same bytes twice is safe
+here, because whoever has them says so and they are executed once.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Submitter:
 
     def _exchange(self, body: bytes, ids: Sequence[int]) -> Answer | Refusal | Unanswered:
         first, size, down, now_s = next(self._turn), len(self._peers), self._down_until_s, time.monotonic()
-        failure = ""
+        failure, lost = "", ""
         for number in sorted(((first + step) % size for step in range(size)), key=lambda each: down[each] > now_s):
             try:
                 return self._peers[number].channel.exchange(body, ids)
@@ -89,8 +90,11 @@ class Submitter:
                 down[number] = now_s + _DOWN_S
                 failure = str(error)
             except LostError as error:
-                return Unanswered(str(error))
-        return Refusal(ErrorClass.UNREACHABLE, failure)
+                if isinstance(error.__cause__, TimeoutError):
+                    return Unanswered(str(error))  # the caller has waited long enough
+                down[number] = now_s + _DOWN_S
+                lost = str(error)
+        return Unanswered(lost) if lost else Refusal(ErrorClass.UNREACHABLE, failure)
 
 
 def _interpret(item: dict[str, object], transaction: Transaction) -> Reply:
