@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from bench.ledgers.cometbft.ledger import SOURCE, CometBftLedger
+from bench.ledgers.install.golang import build
 from bench.ledgers.process import ProcessId, outliving
 from bench.model.errors import ConfigurationError, LedgerError
 from bench.model.ledger import CryptoSuite, Network
@@ -114,14 +115,17 @@ def test_the_application_passes_its_own_tests() -> None:
     go = shutil.which("go")
     if go is None:
         missing("go on PATH, to run the tests of bench/ledgers/cometbft/application")
-    command = [go, "test", "-mod=readonly", "./..."]
+    build(SOURCE, lambda line: None)  # with these flags, so that next to nothing is left to compile
+    command = [go, "test", "-trimpath", "-buildvcs=false", "-vet=off", "./ledger"]
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
     done = subprocess.run(
         command,
         cwd=SOURCE.directory,
         capture_output=True,
         text=True,
-        env={**os.environ, "CGO_ENABLED": "0"},
+        env=environment,
         check=False,
+        timeout=280,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
