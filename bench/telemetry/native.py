@@ -119,7 +119,12 @@ ETCD = (
     NativeMetric(
         "etcd", "etcd_server_client_requests_total", _C, "Requests of clients.", ("type", "client_api_version"), _BUSY
     ),
-    NativeMetric("etcd", "etcd_disk_wal_fsync_duration_seconds", _H, "To flush the log to disk."),
+    NativeMetric(
+        "etcd",
+        "etcd_disk_wal_fsync_duration_seconds",
+        _H,
+        "To flush the log to disk; Fabric's orderers too, by etcd's Raft.",
+    ),
     NativeMetric("etcd", "etcd_disk_backend_commit_duration_seconds", _H, "To commit to the database."),
     NativeMetric("etcd", "etcd_mvcc_db_total_size_in_bytes", _G, "Size of the database."),
     NativeMetric("etcd", "etcd_network_active_peers", _G, "1 for each connection to a peer.", ("Local", "Remote")),
@@ -154,7 +159,9 @@ FABRIC = (
     _fabric("consensus_etcdraft_active_nodes", _G, "Orderers that are active.", role=_ORDERER),
     _fabric("consensus_etcdraft_is_leader", _G, "1 when it is the leader.", role=_ORDERER),
     _fabric("consensus_etcdraft_leader_changes", _C, "Changes of the leader.", role=_ORDERER),
-    _fabric("consensus_etcdraft_proposal_failures", _C, "Proposals that failed.", role=_ORDERER),
+    _fabric(
+        "consensus_etcdraft_proposal_failures", _C, "Proposals that failed.", _CHANNEL, "after the first", _ORDERER
+    ),
     _fabric("consensus_etcdraft_data_persist_duration", _H, "s to write Raft's data.", role=_ORDERER),
     _fabric("broadcast_processed_count", _C, "Transactions given to be ordered.", _ORDERED, _BUSY, _ORDERER),
     _fabric("blockcutter_block_fill_duration", _H, "s to fill a block.", _CHANNEL, _BUSY, _ORDERER),
@@ -163,7 +170,7 @@ FABRIC = (
 )
 
 NATIVE: tuple[NativeMetric, ...] = (*GETH, *COMETBFT, *ETCD, *FABRIC)
-"""All of them; a family may share a metric's name with no other."""
+"""All of them. A name stands once, also where two families have it."""
 
 FAMILIES = tuple(dict.fromkeys(metric.family for metric in NATIVE))
 
