@@ -108,6 +108,8 @@ def up(
     say(f"{name} is up at {left.network.endpoint}")
     use = f"bench.py run --adapter {left.network.adapter} --endpoint {left.network.endpoint}"
     key = "" if left.key_file is None else f" --key-file {left.key_file}"
+    cookie = left.network.adapter_options.get("cookie_file")
+    key += "" if cookie is None else f" --set endpoint.options.cookie_file={cookie}"
     say(f"  use it: {use}{key} --workload transfer --rate 100 --duration 20s")
     say(f"  end it: bench.py ledgers down {name}")
 

@@ -56,7 +56,7 @@ class LitecoinOptions(Options):
     confirmations: Annotated[int, Field(ge=1, le=10_000)] = 6
     submit: Annotated[str, Field(pattern="^(miner|all)$")] = "miner"
     observe: Annotated[str, Field(pattern="^(miner|last)$")] = "last"
-    relay: Annotated[str, Field(pattern="^(trickle|at once)$")] = "trickle"
+    relay: Annotated[str, Field(pattern="^(trickle|at once)$")] = "at once"
     mempool_mb: Annotated[int, Field(ge=5, le=100_000)] = 300
     chain_limit: Annotated[int, Field(ge=1, le=100_000)] = 25
     mweb: bool = False

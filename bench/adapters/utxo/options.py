@@ -23,7 +23,7 @@ class UtxoOptions(BaseModel):
     submit_urls: tuple[str, ...] = ()
     amount_unit: int = Field(default=10_000, ge=1, le=10**9)
     fee_rate: int = Field(default=10, ge=1, le=100_000)
-    change: int = Field(default=30_000, ge=1, le=10**9)
+    change: int = Field(default=30_000, ge=3_000, le=10**9)
     outputs_per_transaction: int = Field(default=2_500, ge=1, le=3_000)
     setup_timeout_s: float = Field(default=300.0, gt=0)
     unreachable_after_s: float = Field(default=30.0, gt=0, le=3600)

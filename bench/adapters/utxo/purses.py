@@ -9,6 +9,8 @@ from bench.adapters.utxo.slots import Slots
 from bench.model.errors import ConfigurationError
 
 _ID_BYTES = 32
+LEAST_CHANGE = 3_000
+"""Smaller outputs are dust to Litecoin's nodes, which refuse what makes them; Bitcoin's limit is a tenth of it."""
 
 
 class Purses:
@@ -22,7 +24,9 @@ class Purses:
         self._change: dict[int, deque[bytes]] = defaultdict(deque)  # id in hashing order ‖ value, at output 1
 
     def take(self, sender: int, amount: int) -> Outpoint:
-        """The next output of `sender`. Raises ConfigurationError when it holds less than `amount`, or there is none."""
+        """The next output of `sender`. Raises ConfigurationError when `amount` leaves no change of it, or
+        there is none.
+        """
         number = self._spent[sender]
         if number < self._slots.per_sender:
             outpoint = self._slots.outpoint(sender, number)
@@ -31,7 +35,7 @@ class Purses:
             outpoint = Outpoint(packed[:_ID_BYTES], 1, int.from_bytes(packed[_ID_BYTES:], "big"))
         else:
             raise _exhausted(sender, self._slots, "none is left")
-        if outpoint.value <= amount:
+        if outpoint.value < (amount := amount + LEAST_CHANGE):
             raise _exhausted(sender, self._slots, f"the next one holds {outpoint.value}, and {amount} are needed")
         self._spent[sender] = number + 1
         return outpoint

@@ -101,7 +101,7 @@ def test_a_sender_without_money_is_an_error_that_says_what_to_do() -> None:
     one = encoder()
     for _ in range(9):
         one.encode(pay(), 0)
-    with pytest.raises(ConfigurationError, match="7180, and 11410 are needed") as caught:
+    with pytest.raises(ConfigurationError, match="7180, and 14410 are needed") as caught:
         one.encode(pay(), 0)
     assert "spread the writes" in caught.value.remedy
     one.encode(pay(), 1)
