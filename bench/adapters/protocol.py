@@ -117,6 +117,23 @@ class Auditable(Protocol):
         """A reader of the state as it is now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One row of what an endpoint was found to be: `what`, its `value` ("yes", "no", a number), and a `remark`."""
+
+    what: str
+    value: str
+    remark: str
+
+
+@runtime_checkable
+class Probing(Protocol):
+    """An adapter that can find out what an endpoint does, without changing anything there."""
+
+    def probe(self) -> Sequence[Finding]:
+        """After `open`, without a fixture: one row per finding, and how the adapter would then work."""
+
+
 @runtime_checkable
 class Queryable(Protocol):
     """Optional power: `encode` also takes read operations, and `submit` answers them with ACCEPTED when answered."""

@@ -208,6 +208,9 @@ class TrialRunner:
         self._facts.setup_s["prepare"] = (monotonic_ns() - began) / NS_PER_S
         self._facts.capabilities, self._facts.finality = adapter.capabilities, adapter.finality
         self._facts.disclosed, self._facts.accounts = fixture.disclosed, fixture.accounts
+        paths = fixture.disclosed.get("paths")
+        for path in paths if isinstance(paths, list) and plan.trial == 1 else ():
+            self._listener.step(f"{plan.ledger_name}: {path}")
         return fixture
 
     def _spec(self, endpoint: Endpoint, fixture: Fixture) -> TrialSpec:

@@ -90,6 +90,16 @@ def test_four_operators_seal_one_chain_in_turn(network: Network) -> None:
     assert all(len(set(signers[at : at + 3])) == 3 for at in range(2)), "one of every three blocks in a row, at most"
 
 
+def test_an_older_client_is_found_to_take_the_same_paths(network: Network) -> None:
+    adapter = EvmAdapter()
+    adapter.open(Endpoint(network.endpoint))
+    found = {row.what: row.value for row in adapter.probe() if row.what != "path"}
+    adapter.close()
+    assert found["client"].startswith("Geth/v1.13.15-")
+    assert found["batches"] == "up to 1000"
+    assert (found["eth_getBlockReceipts"], found["trace_block"], found["eth_subscribe"]) == ("yes", "no", "yes")
+
+
 def test_a_sealer_that_was_cut_off_is_reorganised_and_the_bundle_counts_it(network: Network, cli: Cli) -> None:
     """The followed sealer is cut off until it has made a block the others do not know; then it comes back."""
     process = cli.start(

@@ -99,6 +99,15 @@ def test_its_blocks_are_on_disk_and_the_key_in_no_file(network: Network) -> None
     assert secret.decode() not in " ".join(node.command)
 
 
+def test_it_is_found_to_answer_large_batches_receipts_by_block_and_subscriptions(network: Network) -> None:
+    adapter = EvmAdapter()
+    adapter.open(Endpoint(network.endpoint))
+    found = {row.what: row.value for row in adapter.probe() if row.what != "path"}
+    adapter.close()
+    assert found["batches"] == "up to 1000"
+    assert (found["eth_getBlockReceipts"], found["trace_block"], found["eth_subscribe"]) == ("yes", "no", "yes")
+
+
 def test_it_tells_prometheus_about_itself(network: Network) -> None:
     url = network.nodes[0].metrics_url
     assert url is not None

@@ -16,14 +16,15 @@ from bench.adapters.evm.heads import HeadWatcher, Subscription
 from bench.adapters.evm.money import Opening
 from bench.adapters.evm.options import EvmOptions, parse_options
 from bench.adapters.evm.preparing import Chain, prepare
+from bench.adapters.evm.probing import BATCH_SIZES, probe
 from bench.adapters.evm.receipts import ReceiptFetcher
-from bench.adapters.evm.rpc import Rpc, open_channel
+from bench.adapters.evm.rpc import BATCH_CALLS, Rpc, open_channel
 from bench.adapters.evm.signing import TransactionCodec, TransactionType, Wallet
 from bench.adapters.evm.state import EvmState
 from bench.adapters.evm.statuses import choose_source
 from bench.adapters.evm.submitting import submit
 from bench.adapters.jsonrpc.channel import Target, parse_target
-from bench.adapters.protocol import Endpoint, Fixture, JsonValue, Setup
+from bench.adapters.protocol import Endpoint, Finding, Fixture, JsonValue, Setup
 from bench.model.errors import HarnessError, LedgerError
 from bench.model.ledger import Finality, Sequencing
 from bench.model.operation import Operation
@@ -60,13 +61,14 @@ class EvmAdapter:
     def __init__(self) -> None:
         self._open: _Opened | None = None
         self._ready: _Prepared | None = None
+        self._most = BATCH_SIZES[-1]
 
     def open(self, endpoint: Endpoint, fixture: Fixture | None = None) -> None:
         """Two requests: chain id and genesis block."""
         self.close()
         options = parse_options(endpoint.options)
         target, channel = open_channel(endpoint)
-        rpc = Rpc(channel, target.shown)
+        rpc = Rpc(channel, target.shown, batch_calls=_setup_batch(fixture))
         try:
             chain = Chain(rpc, channel, rpc.hex_int("eth_chainId", []), _genesis(rpc))
             _check_chain(chain, options.chain_id, None if fixture is None else fixture.data)
@@ -82,9 +84,25 @@ class EvmAdapter:
     def prepare(self, setup: Setup) -> Fixture:
         """Fees, contract, gas limits, funding and starting sequence numbers; the adapter is then ready to encode."""
         opened = self._opened()
-        fixture = prepare(opened.chain, opened.options, setup)
+        rpc, options = opened.chain.rpc, opened.options
+        found = probe(rpc, opened.chain.chain_id, _subscription(opened))
+        rpc.batch_calls = found.setup_batch
+        made = prepare(opened.chain, options, setup)
+        source = choose_source(rpc, options.status_source, frozenset()).name
+        fixture = replace(
+            made,
+            data={**made.data, "setup_batch": found.setup_batch, "send_batch": found.send_batch},
+            disclosed={**made.disclosed, **found.disclosed(source, options.poll_interval_s)},
+        )
         self._use(fixture)
         return fixture
+
+    def probe(self) -> Sequence[Finding]:
+        """See `Probing`: some twenty requests, and no transaction."""
+        opened = self._opened()
+        found = probe(opened.chain.rpc, opened.chain.chain_id, _subscription(opened))
+        source = choose_source(opened.chain.rpc, opened.options.status_source, frozenset()).name
+        return found.findings(found.paths(source, opened.options.poll_interval_s))
 
     def encode(self, operation: Operation, sender: int, sequence: int) -> Transaction:
         """A signed transaction inside its request, or the request of a read."""
@@ -93,8 +111,11 @@ class EvmAdapter:
         return self._ready.encoder.encode(operation, sender, sequence)
 
     def submit(self, batch: Sequence[Transaction]) -> list[Reply]:
-        """One request for a single transaction, one JSON-RPC batch for several."""
-        return submit(self._opened().chain.channel, batch)
+        """One request for a single transaction, one JSON-RPC batch for several, or more where the node takes fewer."""
+        channel, most = self._opened().chain.channel, self._most
+        if len(batch) <= most:
+            return submit(channel, batch)
+        return [reply for at in range(0, len(batch), most) for reply in submit(channel, batch[at : at + most])]
 
     def commits(self, after: int | None) -> Iterator[CommitEvent | None]:
         """See `Adapter.commits`; three threads live until the iterator is closed."""
@@ -103,7 +124,8 @@ class EvmAdapter:
         # Its own connections: a worker's pool and this thread share nothing.
         target, channel = open_channel(opened.endpoint)
         timeout_s, options = opened.endpoint.timeout_s, opened.options
-        patient = Rpc(channel, target.shown, patience_s=options.unreachable_after_s)
+        calls = opened.chain.rpc.batch_calls
+        patient = Rpc(channel, target.shown, patience_s=options.unreachable_after_s, batch_calls=calls)
         watcher = HeadWatcher(patient, _subscription(opened), options.poll_interval_s, timeout_s)
         receipts = ReceiptFetcher(choose_source(patient, options.status_source, limits), options.receipts_duty)
         follower = BlockFollower(Rpc(channel, target.shown), watcher, receipts, options.unreachable_after_s)
@@ -134,6 +156,8 @@ class EvmAdapter:
 
     def _use(self, fixture: Fixture) -> None:
         self._ready = ready = _restore(fixture)
+        most = fixture.data.get("send_batch")
+        self._most = most if isinstance(most, int) else BATCH_SIZES[-1]
         functions = ready.contract.functions if ready.contract else {}
         self.reads = NATIVE_READS | {name for name, function in functions.items() if function.read_only}
 
@@ -146,6 +170,11 @@ class EvmAdapter:
         if self._ready is None:
             raise HarnessError("the adapter has no fixture", remedy="call open(endpoint, fixture) or prepare first")
         return self._ready
+
+
+def _setup_batch(fixture: Fixture | None) -> int:
+    found = None if fixture is None else fixture.data.get("setup_batch")
+    return found if isinstance(found, int) else BATCH_CALLS
 
 
 def _genesis(rpc: Rpc) -> str:

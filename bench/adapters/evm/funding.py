@@ -94,8 +94,9 @@ class Treasury:
             middle = self._codec.middle(shape.gas, shape.to)
             raw = self._codec.sign(self._signer.sign, nonce, middle, value_and_data(shape.value, shape.data))
             transactions.append(send_request(raw, self._codec.hash))
-        for start in range(0, len(transactions), _SEND_BATCH):
-            for reply in submit(self._channel, transactions[start : start + _SEND_BATCH]):
+        size = min(_SEND_BATCH, self._rpc.batch_calls)
+        for start in range(0, len(transactions), size):
+            for reply in submit(self._channel, transactions[start : start + size]):
                 if isinstance(reply, Refusal):
                     raise LedgerError(
                         f"the node refused a setup transaction of {self.address}",

@@ -50,14 +50,16 @@ class Rpc:
     """Thread-safe as far as its channel is. `shown` names the endpoint without credentials.
 
     An exchange that fails on its way, or that something else than a node answers (the HTML page of a gateway, say), is
-    tried again for `patience_s`, or until `lose_patience`: every method used here may be repeated.
+    tried again for `patience_s`, or until `lose_patience`: every method used here may be repeated. `batch_calls` is
+    what the node takes in one batch; 1 sends every call by itself.
     """
 
-    def __init__(self, channel: Channel, shown: str, patience_s: float = 0.0) -> None:
+    def __init__(self, channel: Channel, shown: str, patience_s: float = 0.0, batch_calls: int = BATCH_CALLS) -> None:
         self._channel = channel
         self._shown = shown
         self._patience_s = patience_s
         self._impatient = threading.Event()
+        self.batch_calls = batch_calls
 
     def lose_patience(self) -> None:
         """Let no exchange be tried again, now or later."""
@@ -88,8 +90,10 @@ class Rpc:
     def batch(self, method: str, params: Sequence[Sequence[JsonValue]]) -> list[JsonValue]:
         """One result per element of `params`, in order; the first error ends it as a LedgerError."""
         results: list[JsonValue] = []
-        for start in range(0, len(params), BATCH_CALLS):
-            results += self._batch(method, params[start : start + BATCH_CALLS])
+        if self.batch_calls <= 1:
+            return [self.call(method, each) for each in params]
+        for start in range(0, len(params), self.batch_calls):
+            results += self.whole_batch(method, params[start : start + self.batch_calls])
         return results
 
     def hex_int(self, method: str, params: Sequence[JsonValue]) -> int:
@@ -103,7 +107,8 @@ class Rpc:
         except ValueError:
             raise self._nonsense(method, value) from None
 
-    def _batch(self, method: str, params: Sequence[Sequence[JsonValue]]) -> list[JsonValue]:
+    def whole_batch(self, method: str, params: Sequence[Sequence[JsonValue]]) -> list[JsonValue]:
+        """`batch` in one request, however many there are."""
         numbers = [next(_ids) for _ in params]
         requests = [_request(number, method, item) for number, item in zip(numbers, params, strict=True)]
         answers = self._exchange(b"[" + b",".join(requests) + b"]", numbers)
