@@ -54,6 +54,7 @@ def test_these_are_all_commands() -> None:
         "environment",
         *(f"ledgers {name}" for name in ("down", "install", "list", "status", "up")),
         "plugins",
+        "probe",
         "report",
         "reproduce",
         "run",
