@@ -30,6 +30,7 @@ from bench.api import (
 )
 from bench.ledgers.bitcoin_rpc import NodeRpc, all_at
 from bench.model.ledger import Network
+from tests.support.cli import Cli, wait_for_line
 from tests.support.litecoin import endpoint_of, litecoin_network, rpc_of
 from workloads.notary import WORKLOAD as NOTARY
 from workloads.transfer import WORKLOAD as TRANSFER
@@ -249,3 +250,38 @@ def test_a_key_without_money_is_told_how_much_is_missing(by_hand: Network) -> No
 def test_wrong_credentials_are_told_from_a_dead_node(by_hand: Network) -> None:
     with pytest.raises(LedgerError, match="refuses these credentials"):
         UtxoAdapter().open(Endpoint(by_hand.endpoint))
+
+
+def test_a_run_counts_the_blocks_that_a_longer_branch_took_away(tmp_path: Path) -> None:
+    cli = Cli(tmp_path)
+    with litecoin_network(tmp_path / "ledger", nodes=2, block_time_s=0.5) as network:
+        node, other = rpc_of(network, 0), rpc_of(network, 1)
+        key = tmp_path / "key"
+        key.write_text(network.secrets["funding_key"])
+        cookie = network.adapter_options["cookie_file"]
+        try:
+            running = cli.start(
+                *("run", "--adapter", "utxo", "--endpoint", network.endpoint, "--key-file", str(key)),
+                *("--set", f"endpoint.options.cookie_file={cookie}", "--workload", "transfer"),
+                *("--rate", "30", "--duration", "10s", "--out", str(cli.out)),
+            )
+            wait_for_line(running, ["measure"], [])
+            other.call("setnetworkactive", False)
+            wait_for(lambda: node.call("getconnectioncount") == 0)
+            fork = other.call("getblockcount")
+            wait_for(lambda: all_at([node], fork + 3))
+            other.call("generatetodescriptor", 12, ANYBODY)
+            other.call("setnetworkactive", True)
+            other.call("addnode", address(network, 0), "onetry")
+            _, errors = running.communicate(timeout=60)
+            assert running.returncode in (0, 3), errors  # 3: a busy machine sent too late
+            found = cli.only_bundle()
+        finally:
+            cli.end()
+        node.close()
+        other.close()
+    (trial,) = found.result.trials
+    assert trial.blocks is not None
+    assert trial.blocks.orphaned >= 2
+    assert trial.counts.finalized == trial.counts.accepted == 300, "they were mined again"
+    assert {invariant.status for invariant in found.result.audit.invariants} == {"held"}
