@@ -1,6 +1,6 @@
 """Writes per second on three etcd nodes: through the product's adapter, and by etcd's own tool, in turns.
 
-    .venv/bin/python -m benchmarks.etcd_goodput --tool PATH [--rounds 3] [--seconds 6]
+    .venv/bin/python -m benchmarks.etcd_goodput --tool PATH [--rounds 3] [--seconds 6] [--all]
 
 - `adapter, anchor`: 64 lanes, one notary transaction per request: two comparisons and two puts.
 - `adapter, transfer`: transfers among 200 accounts: three comparisons and three puts, lost races repeated.
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--tool", type=Path, required=True, help="etcd's benchmark program")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--all", action="store_true", help="transfers and single puts too")
     chosen = parser.parse_args()
     ledger = EtcdLedger()
     with tempfile.TemporaryDirectory(prefix="etcd-goodput-") as folder:
@@ -45,10 +46,13 @@ def main() -> None:
             total = int(chosen.seconds * ASSUMED_PER_S)
             contenders = [
                 Contender("adapter, anchor", ours(_orders(network, "notary", "anchor", chosen.seconds))),
-                Contender("adapter, transfer", ours(_orders(network, "transfer", "transfer", chosen.seconds))),
                 Contender("txn-put", lambda: native(network, chosen.tool, ["txn-put", "--txn-ops", "2"], total)),
-                Contender("put", lambda: native(network, chosen.tool, ["put", "--sequential-keys"], total)),
             ]
+            if chosen.all:
+                transfers = ours(_orders(network, "transfer", "transfer", chosen.seconds))
+                contenders.append(Contender("adapter, transfer", transfers))
+                puts = ["put", "--sequential-keys"]
+                contenders.append(Contender("put", lambda: native(network, chosen.tool, puts, total)))
             show(contest(contenders, chosen.rounds))
         finally:
             ledger.down(network)
