@@ -9,11 +9,11 @@
 - `ours` is `bench.py run` with one worker on the same network, all four validators named. On the kvstore it sends the
   reads of `notary` on top of the rate; loadtime has none.
 
-Both are offered the same rate, which should be above what the validators take. The network is fresh for each repeat,
-the order alternates, and the next one begins when all mempools are empty. Counted are valid transactions by height and
-the blocks' own times, from the second block with load to the last within `--seconds`; what a client says does not
-count. CPU per transaction is the client's whole process tree over its life, signing included, over all that was
-committed.
+Both are offered the same rate, at or above what the validators take. The network is fresh for each repeat, the order
+alternates, and the next one begins when all mempools are empty. Goodput is everything valid that was committed, over
+the time from the block before the first with load to the last with load, by the blocks' own times: what is still in
+mempools when sending ends counts with the time it needs. What a client says does not count. CPU per transaction is the
+client's whole process tree over its life, signing included.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ LOADTIME = GoProgram(
     takes="about a minute",
 )
 TARGET = 0.8
+FEW = 10
+"""A block with no more than so many transactions is one of the preparation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def turn(contender: str, network: Network, load: Load, directory: Path, kvstore:
         flooder(network, load)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     wait_until_empty(network)
-    per_s, committed = goodput(network, first, load.seconds)
+    per_s, committed = goodput(network, first)
     used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Result(contender, per_s, committed, used_s * 1e6 / max(1, committed))
 
@@ -134,7 +136,7 @@ def ours(network: Network, load: Load, directory: Path, workload: str) -> None:
     key = directory / "key"
     key.write_text(network.secrets.get("funding_key", ""))
     scenario = {
-        "schema": 1,
+        "name": "cometbft-goodput",
         "endpoint": {
             "adapter": "cometbft",
             "url": network.endpoint,
@@ -185,19 +187,17 @@ def flooder(network: Network, load: Load) -> None:
     subprocess.run(command, cwd=ROOT, input=json.dumps(orders), capture_output=True, text=True, check=True)
 
 
-def goodput(network: Network, first: int, seconds: float) -> tuple[float, int]:
+def goodput(network: Network, first: int) -> tuple[float, int]:
     """Valid transactions per second, and how many were committed at all, in the blocks after `first`."""
     blocks: list[tuple[float, int]] = []
     for number in range(first + 1, height(network) + 1):
         results = ask(network, f"block_results?height={number}")["txs_results"] or []
         header = ask(network, f"header?height={number}")["header"]
         blocks.append((time_of(header["time"]), sum(each["code"] == 0 for each in results)))
-    loaded = [at for at, (_, count) in enumerate(blocks) if count > 10]  # not those of the preparation
-    start = loaded[0]
-    began_s = blocks[start][0]
-    end = max(at for at in loaded if blocks[at][0] - began_s <= seconds)
-    counted = sum(count for _, count in blocks[start + 1 : end + 1])
-    return counted / (blocks[end][0] - began_s), sum(count for _, count in blocks)
+    loaded = [at for at, (_, count) in enumerate(blocks) if count > FEW]
+    began_s, ended_s = blocks[loaded[0] - 1][0], blocks[loaded[-1]][0]
+    committed = sum(count for _, count in blocks)
+    return committed / (ended_s - began_s), committed
 
 
 def time_of(text: str) -> float:
