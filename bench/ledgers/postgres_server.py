@@ -98,7 +98,11 @@ def install(progress: Progress) -> Programs:
 
 def make_cluster(programs: Programs, data: Path, password: str) -> None:
     """A fresh cluster in `data`, with one role that needs `password` from wherever it comes."""
-    data.mkdir(mode=0o700, parents=True)
+    try:
+        data.mkdir(mode=0o700, parents=True)
+    except OSError as error:
+        remedy = "give a directory without a ledger in it, that may be written"
+        raise LedgerError(f"no cluster can be made there: {error.strerror}", value=str(data), remedy=remedy) from error
     _hand_over(data)
     secret = data.parent / "password"
     secret.touch(mode=0o600)
