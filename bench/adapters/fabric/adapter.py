@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from bench.adapters.fabric.chaincode import chunks, read_info, words
 from bench.adapters.fabric.options import FabricOptions, read_options
-from bench.adapters.fabric.preparing import READ, WRITE, key_file, open_entries
+from bench.adapters.fabric.preparing import KEY, READ, WRITE, key_file, open_entries
 from bench.adapters.fabric.process import ClientProcess, ClientSpec, FabricClient, find_program
 from bench.adapters.fabric.profile import Profile, read_profile
 from bench.adapters.fabric.proposal import SALT_BYTES, Signer, Target, nonce_of, read_key
@@ -49,6 +49,7 @@ class FabricAdapter:
         self._client: FabricClient | None = None
         self._signer: Signer | None = None
         self._fixture: Fixture | None = None
+        self._own_key: Path | None = None
         self._salt = b""
         self._counts: dict[int, int] = defaultdict(int)
 
@@ -73,6 +74,7 @@ class FabricAdapter:
         """Open the accounts the chaincode lacks; each opening transaction is seen VALID before this returns."""
         info, options = read_info(setup.workload), self._opened_options()
         key, client = key_file(options.key, setup.secrets), options.client or find_program()
+        self._own_key = key if KEY in setup.secrets else None
         if self._client is None:
             self._connect(key, client)
         self._salt = secrets.token_bytes(SALT_BYTES)
@@ -153,13 +155,18 @@ class FabricAdapter:
         return self._money(total, entries) - int(str(self._data("money")))
 
     def close(self) -> None:
-        """Release sockets and end the client program."""
+        """Release sockets, end the client program, and remove the file that a key given to `prepare` was put in: who
+        prepared closes last.
+        """
         if self._client is not None:
             self._client.close()
             self._client = None
         if self._process is not None:
             self._process.close()
             self._process = None
+        if self._own_key is not None:
+            self._own_key.unlink(missing_ok=True)
+            self._own_key = None
 
     def _connect(self, key: Path, program: Path | None) -> None:
         options, profile, endpoint = self._opened_options(), self._profile, self._endpoint

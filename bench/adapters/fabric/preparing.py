@@ -16,15 +16,16 @@ from bench.model.transaction import ACCEPTED, Transaction
 
 WRITE, READ = b"\x00", b"\x01"
 """First byte of a payload; the rest is the SignedProposal."""
-_KEY = "funding_key"
+KEY = "funding_key"
+"""Name under which `--key-file` hands over the identity's key."""
 _COMMIT_S = 60.0
 
 
 def key_file(named: Path | None, known: Mapping[str, str]) -> Path:
     """The file of the identity's key; one given by `--key-file` goes into a file that only we may read."""
-    if _KEY in known:
+    if KEY in known:
         with tempfile.NamedTemporaryFile("w", prefix="bench-fabric-key-", suffix=".pem", delete=False) as file:
-            file.write(known[_KEY] + "\n")  # made with mode 0600
+            file.write(known[KEY] + "\n")  # made with mode 0600
         return Path(file.name)
     if named is None:
         raise ConfigurationError("no key to sign with", remedy="set the option key, or give --key-file")
