@@ -30,7 +30,7 @@ def run_once(tmp_path: Path, mapping: Mapping[str, Any], listener: RunListener |
     base = {"name": "t", "workload": "transfer", "trials": 1}
     scenario = scenario_from_mapping({**base, **mapping}, [])
     outcome = run(scenario, RunOptions(tmp_path / "out", ["test"], lambda directory: None), listener or Quiet())
-    assert outcome.problems == []
+    assert outcome.problems == [], outcome.problems
     (path,) = outcome.bundles
     return read_bundle(path)
 
