@@ -13,6 +13,7 @@ from bench.report.environment_table import EnvironmentRow, environment_rows
 from bench.report.figure import Chart
 from bench.report.first_screen import Banner
 from bench.report.judgement import METRICS, Candidate, PairVerdict
+from bench.report.network import network_rows
 from bench.report.pairs import Pairs, sorted_pairs
 from bench.stats.interval import FEWEST_TRIALS
 
@@ -117,7 +118,7 @@ def page(sections: Sequence[Section], groups: Sequence[Sequence[Candidate]], acr
         lede=_lede(sections, verdicts),
         sections=tuple(sections),
         class_labels=ledgers,
-        class_rows=judgement.class_table(single),
+        class_rows=(*judgement.class_table(single), *_networks(single)),
         classes=found,
         barriers=barriers(found),
         cannot=_cannot(everyone, len(found) > 1, across_classes),
@@ -127,6 +128,12 @@ def page(sections: Sequence[Section], groups: Sequence[Sequence[Candidate]], acr
         across_classes=across_classes,
         bench_version=everyone[0].result.bench_version,
     )
+
+
+def _networks(single: Sequence[Candidate]) -> ClassRows:
+    """As they ran: version, nodes, links, flags."""
+    told = [network_rows(candidate.result.ledger) for candidate in single]
+    return tuple((rows[0][0], tuple(text for _, text in rows)) for rows in zip(*told, strict=True))
 
 
 def _run_label(candidate: Candidate, groups: Sequence[Sequence[Candidate]]) -> str:
@@ -298,7 +305,11 @@ def _validity_banners(everyone: Sequence[Candidate]) -> list[Banner]:
             state = "cut short" if verdict.status == "valid" else f"the measurement is {verdict.status}"
             reasons = tuple(dict.fromkeys(verdict.reasons))
             out.append(Banner("bad", name, f"{state}; do not use its figures.", reasons))
-    return out
+    if len(out) <= _FEW:
+        return out
+    told = tuple(f"{one.title} {one.text} {' '.join(one.reasons)}" for one in out)
+    text = f"Of {fmt.counted(len(everyone), 'run')} do not use the figures of these:"
+    return [Banner("bad", f"{fmt.count(len(out))} measurements are invalid or cut short.", text, told)]
 
 
 def _class_banner(candidates: Sequence[Candidate], found: Sequence[Class], across: bool) -> Banner:

@@ -12,6 +12,7 @@ from bench.report.capacity_page import CapacityPage
 from bench.report.efficiency import EfficiencyTable
 from bench.report.figure import Chart
 from bench.report.first_screen import Banner, Card, figure_card
+from bench.report.network import links_text, nodes_text
 from bench.report.outcomes import ErrorRow, FunnelRow, total_counts, trouble
 from bench.report.send_times import SendTimes
 from bench.report.spread import LatencyRow, OperationRow, Spread, figure, latency, of_interval
@@ -163,10 +164,8 @@ def ledger_rows(result: Result) -> tuple[tuple[str, str], ...]:
     )
     return (
         ("Ledger", f"{ledger.name} {ledger.version} (family {ledger.family})"),
-        (
-            "Nodes",
-            f"{fmt.count(ledger.nodes)}, {'started by the harness' if ledger.managed else 'not started by us'}",
-        ),
+        ("Nodes", nodes_text(ledger)),
+        ("Links", links_text(ledger)),
         ("Final means", f"{ledger.finality.name}{wait}"),
         *class_rows(result),
         ("Flags", shlex.join(ledger.flags) or "none"),
