@@ -1,4 +1,7 @@
-"""Gets what the live tests need and a package client can bring: a headless Chromium, the node anvil, Prometheus.
+"""Gets what the live tests need and a package client can bring: a headless Chromium, every ledger, Prometheus.
+
+Ledgers say what they fetch and how long that takes before they start; those written in Go are built here once, some
+minutes each on two cores, and are kept in the cache.
 
 Run by `make test`. Without root, or without apt, it says what is missing and lets the tests decide: they skip, or fail
 where BENCH_LIVE=required.
@@ -11,6 +14,7 @@ import shutil
 import subprocess
 import sys
 
+from bench import registry
 from bench.model.errors import BenchError
 from bench.telemetry.packages import install
 
@@ -21,9 +25,10 @@ def main() -> None:
     """Install what is absent; never fails by itself."""
     if not (os.environ.get("BENCH_CHROMIUM") or any(shutil.which(name) for name in BROWSERS)):
         _browser()
-    done = subprocess.run([sys.executable, "bench.py", "ledgers", "install", "anvil"], check=False)
-    if done.returncode:
-        _say("anvil is not installed; tests that need it cannot run")
+    for ledger in registry.names("ledgers"):  # one by one, so that one that fails keeps none of the others away
+        done = subprocess.run([sys.executable, "bench.py", "ledgers", "install", ledger], check=False)
+        if done.returncode:
+            _say(f"{ledger} is not installed; tests that need it cannot run")
     for program in ("prometheus", "alertmanager"):
         try:
             install(program, _say)
