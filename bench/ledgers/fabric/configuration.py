@@ -204,6 +204,7 @@ def _peer(layout: Layout, peer: Member, options: FabricOptions) -> dict[str, Any
             "networkId": "bench",
             "listenAddress": peer.address,
             "address": peer.address,
+            "chaincodeListenAddress": f"{peer.host}:{peer.chaincode_port}",
             "gateway": {"enabled": True, "endorsementTimeout": "30s", "broadcastTimeout": "30s", "dialTimeout": "1m"},
             "keepalive": {"interval": "7200s", "timeout": "20s", "minInterval": "30s"},
             "gossip": {

@@ -16,7 +16,9 @@ ORGANISATIONS = (1, 2)
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A peer or an orderer. `admin_port` is the orderers' own; a peer has none (0)."""
+    """A peer or an orderer. `admin_port` is the orderers' own, `chaincode_port` (where chaincodes could register) the
+    peers'; 0 where there is none.
+    """
 
     name: str
     domain: str
@@ -27,6 +29,7 @@ class Member:
     admin_port: int
     directory: Path
     organisation: Path  # the folder cryptogen makes for it
+    chaincode_port: int = 0
 
     @property
     def address(self) -> str:
@@ -128,7 +131,8 @@ def _orderer(root: Path, index: int) -> Member:
 
 def _peer(root: Path, number: int, index: int) -> Member:
     host, domain = node_host(index), f"org{number}.bench"
-    ports = [free_port(host) for _ in range(2)]
+    ports = [free_port(host) for _ in range(3)]
     organisation = root / "crypto" / "peerOrganizations" / domain
     name = f"peer0-org{number}"
-    return Member(name, domain, f"Org{number}MSP", host, ports[0], ports[1], 0, root / name, organisation)
+    msp_id = f"Org{number}MSP"
+    return Member(name, domain, msp_id, host, ports[0], ports[1], 0, root / name, organisation, ports[2])

@@ -18,7 +18,7 @@ from bench.ledgers.fabric.options import FabricOptions
 from bench.ledgers.fabric.programs import Programs
 from bench.ledgers.nodes import NodeSpec, full_mesh, start_nodes, stop_nodes
 from bench.ledgers.options import parse_options
-from bench.ledgers.process import NodeProcess
+from bench.ledgers.process import NodeProcess, ended_while_starting
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.errors import LedgerError
 from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
@@ -71,9 +71,12 @@ class FabricLedger:
         try:
             progress(f"fabric: joining channel {CHANNEL}, installing and approving {', '.join(chosen.chaincodes)}")
             channel.deploy(layout, built, package_ids)
-        except BaseException:
+        except BaseException as error:
+            guilty = next((process for process in running if not process.alive()), None)
             for process in running:
                 process.stop()
+            if guilty is not None:
+                raise ended_while_starting(guilty, f"fabric, node {guilty.name},") from error
             raise
         progress(f"fabric: ready after {time.monotonic() - began:.1f} s")
         return _network(layout, built, chosen, running)
@@ -96,7 +99,11 @@ def _specs(layout: Layout, built: Programs, package_ids: Mapping[str, str]) -> l
 
 def _member(program: str, member: Member, *words: str) -> NodeSpec:
     environment = {"FABRIC_CFG_PATH": str(member.directory), "FABRIC_LOGGING_SPEC": "warning", "PATH": _path()}
-    ready = lambda: channel.healthy(member) and (not member.admin_port or _listens(member.host, member.admin_port))  # noqa: E731
+    ports = [port for port in (member.port, member.admin_port) if port]
+
+    def ready() -> bool:  # a node calls itself healthy before it listens
+        return channel.healthy(member) and all(_listens(member.host, port) for port in ports)
+
     return NodeSpec(member.name, (program, *words), member.directory, ready, environment, _READY_S)
 
 
