@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.ledgers.protocol import LedgerInfo
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass
+from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network
 from bench.model.result import ClassInfo, FinalityInfo, LedgerPart, LinkPart, NodePart
 from bench.run.trial import TrialFacts
 from bench.scenario.declared import DeclaredLedger
@@ -38,8 +38,7 @@ def as_it_ran(facts: TrialFacts, endpoint: EndpointChoice | None) -> dict[str, o
     said = None if endpoint is None else endpoint.ledger
     if facts.finality is not None:
         count = facts.finality.confirmations
-        name = facts.finality.name if count or said is None or said.finality is None else said.finality
-        found["finality"] = FinalityInfo(name=name, confirmations=count)
+        found["finality"] = FinalityInfo(name=_finality_name(facts.finality, facts.network, said), confirmations=count)
     client = facts.disclosed.get("client")
     if isinstance(client, str):
         found["version"] = client
@@ -52,6 +51,15 @@ def as_it_ran(facts: TrialFacts, endpoint: EndpointChoice | None) -> dict[str, o
         found["network"] = [NodePart(name=node.name, role=node.role, address=node.address) for node in network.nodes]
         found["links"] = [LinkPart(one=link.one, other=link.other, delay_ms=link.delay_ms) for link in network.links]
     return found
+
+
+def _finality_name(adapter: Finality, network: Network | None, said: DeclaredLedger | None) -> str:
+    """What the ledger's community calls it: an adapter serves many ledgers and knows only how many blocks it waits."""
+    if network is not None and network.finality.confirmations == adapter.confirmations:
+        return network.finality.name
+    if adapter.confirmations or said is None or said.finality is None:
+        return adapter.name
+    return said.finality
 
 
 def _class_said(said: DeclaredLedger | None) -> LedgerClass:

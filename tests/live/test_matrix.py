@@ -32,6 +32,8 @@ CELLS = [
 ]
 UNCOUNTED = {"no_money_created_or_lost"}
 """Invariants that a family may be unable to check; it then says "not checked", never "held"."""
+CONFLICTING = {("fabric", "transfer"), ("fabric", "smallbank")}
+"""Where two transactions of one block that touch one account cannot both be valid: execute, order, validate."""
 
 
 def test_transfer_and_notary_are_in_the_matrix_for_every_candidate():
@@ -66,7 +68,7 @@ def test_a_short_run(tmp_path: Path, seen: Seen, ledger: str, workload: str):
         },
     )
     trial = assert_nothing_vanished(bundle)
-    assert_all_was_executed(trial, workload)
+    assert_all_was_executed(trial, ledger, workload)
     assert_audited(bundle)
     assert_valid_but_for_the_machine(bundle)
     assert seen.network is not None
@@ -76,14 +78,16 @@ def test_a_short_run(tmp_path: Path, seen: Seen, ledger: str, workload: str):
     assert_clean_end(seen, seen.network, began)
 
 
-def assert_all_was_executed(trial: Trial, workload: str) -> None:
+def assert_all_was_executed(trial: Trial, ledger: str, workload: str) -> None:
     """At a rate far below every candidate's limit nothing is refused, lost or failed but what the workload intends."""
     counts, errors = trial.counts, trial.errors
+    conflicts = errors["conflict"].count if "conflict" in errors and (ledger, workload) in CONFLICTING else 0
     assert counts.planned + trial.reads.issued + trial.reads.dropped == RATE * SECONDS
     assert counts.rejected == counts.unresolved == 0, errors
-    assert counts.failed == counts.failed_expected, errors
+    assert counts.failed - conflicts == counts.failed_expected, errors
+    assert conflicts <= counts.planned // 4, errors
     if workload != "smallbank":
-        assert counts.failed == 0, errors
+        assert counts.failed_expected == 0, errors
     assert counts.dropped <= counts.planned // 10, errors  # a stalled worker; the rest must be complete
     assert counts.finalized + counts.failed == counts.submitted
     assert trial.reads.answered >= 0.9 * trial.reads.issued, errors

@@ -8,7 +8,8 @@ from typing import Any, cast
 import pytest
 
 from bench.model.errors import ConfigurationError
-from bench.model.ledger import CryptoSuite, Finality
+from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network
+from bench.model.result import FinalityInfo
 from bench.run.declaring import as_it_ran, declared
 from bench.run.trial import TrialFacts
 from bench.scenario.loader import scenario_from_mapping
@@ -94,3 +95,27 @@ def test_mistakes_are_named(key: str, value: object, words: str) -> None:
         endpoint({**VENDOR, key: value})
     assert f"endpoint.ledger.{key}" in str(caught.value)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "network", "name"),
+    [
+        (Finality("inclusion"), Finality("instant (Istanbul BFT)"), "instant (Istanbul BFT)"),
+        (Finality("3 confirmations", 3), Finality("3 confirmations", 3), "3 confirmations"),
+        (Finality("2 confirmations", 2), Finality("inclusion"), "2 confirmations"),  # the scenario asked for more
+    ],
+)
+def test_a_network_of_ours_says_what_its_finality_is_called(adapter: Finality, network: Finality, name: str) -> None:
+    ran = Network(
+        "l",
+        "evm",
+        "evm",
+        "1",
+        "http://127.0.0.2:1",
+        (),
+        network,
+        LedgerClass("none", 0, "memory only", CryptoSuite.NONE, "one"),
+    )
+    facts = cast(TrialFacts, SimpleNamespace(finality=adapter, disclosed={}, network=ran))
+    finality = cast(FinalityInfo, as_it_ran(facts, None)["finality"])
+    assert (finality.name, finality.confirmations) == (name, adapter.confirmations)
