@@ -9,6 +9,7 @@ the data directory on disk, because developer mode alone keeps everything in mem
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -24,12 +25,17 @@ from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
 
 CHAIN_ID = 1337
-"""Developer mode's; it cannot be chosen."""
 
 _NAME = "geth"
 _PROGRAM = Geth("1.17.5", "h1:o9BIXs2Q/3cPHVxw49n+Zjn2i6rB9TOXatev46duOC4=")
 _APIS = "eth,net,web3,txpool,debug"
 _READY_S = 40.0
+_FUNDS_WEI = 10**30
+_BASE_FEE_WEI = 10**9
+_BLOCK_FORKS = (
+    *("homestead", "eip150", "eip155", "eip158", "byzantium", "constantinople"),
+    *("petersburg", "istanbul", "berlin", "london"),
+)
 
 
 class GethOptions(Options):
@@ -46,7 +52,7 @@ class GethOptions(Options):
         """The node's flags that make a difference to what is measured; all of them are printed in every bundle."""
         return (
             *("--dev", "--dev.period", str(self.block_time_s)),
-            *("--dev.gaslimit", str(self.gas_limit), "--miner.gaslimit", str(self.gas_limit)),
+            *("--miner.gaslimit", str(self.gas_limit)),
             *("--cache", str(self.cache_mb)),
             *geth_node.pool_flags(),
             *self.extra,
@@ -90,6 +96,9 @@ class GethLedger:
         data = directory / "data"
         key = Key.named("funding key of developer mode")
         password = geth_node.import_key(program, data, key)
+        genesis = directory / "genesis.json"
+        genesis.write_text(json.dumps(_genesis(key, chosen.gas_limit), indent=1))
+        geth_node.run_once(program, data, "init", str(genesis))
         host = node_host(0)
         address, metrics = f"{host}:{free_port(host)}", f"{host}:{free_port(host)}"
         command = (str(program), *_places(data, password, address, metrics), *chosen.flags())
@@ -114,13 +123,29 @@ class GethLedger:
             nodes=(node,),
             finality=self.info.finality,
             ledger_class=self.info.ledger_class,
-            flags=chosen.flags(),
+            flags=("genesis: rules of Cancun", *chosen.flags()),
             secrets={geth_node.FUNDING_KEY: "0x" + key.secret.hex()},
         )
 
     def down(self, network: Network) -> None:
         """Stop the node, also one that another process started."""
         stop_nodes(network)
+
+
+def _genesis(funding: Key, gas_limit: int) -> dict[str, object]:
+    """Rules of Cancun. Developer mode's own genesis block turns forks on that no public chain has scheduled; they price
+    the creation of state anew, and a measurement under them says little about any chain there is.
+    """
+    config: dict[str, object] = {f"{fork}Block": 0 for fork in _BLOCK_FORKS}
+    config |= {"chainId": CHAIN_ID, "terminalTotalDifficulty": 0, "shanghaiTime": 0, "cancunTime": 0}
+    config["blobSchedule"] = {"cancun": {"target": 3, "max": 6, "baseFeeUpdateFraction": 3_338_477}}
+    return {
+        "config": config,
+        "difficulty": "0x0",
+        "gasLimit": hex(gas_limit),
+        "baseFeePerGas": hex(_BASE_FEE_WEI),
+        "alloc": {funding.address: {"balance": hex(_FUNDS_WEI)}},
+    }
 
 
 def _places(data: Path, password: Path, address: str, metrics: str) -> tuple[str, ...]:

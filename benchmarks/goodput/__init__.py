@@ -1,1 +1,1 @@
-"""Parts of `benchmarks.anvil_goodput`: one contender after another on a fresh anvil, counted on its chain."""
+"""Parts of `benchmarks.evm_goodput`: one contender after another on a fresh ledger, counted on its chain."""

@@ -106,7 +106,7 @@ class Ours:
         scenario = directory / "scenario.yaml"
         endpoint = {"adapter": network.adapter, "url": network.endpoint, "options": dict(network.adapter_options)}
         content: dict[str, Any] = {
-            "name": "anvil-goodput",
+            "name": "evm-goodput",
             "endpoint": endpoint,
             "workload": "deposit",
             "arrival": {"process": "constant", "rate": self.rate},

@@ -141,11 +141,15 @@ def flood(orders: Orders, share: Sequence[bytes], count: Counts, room: Room) -> 
 
 
 def answer(connection: socket.socket) -> bytes:
-    """The body of one response; anvil always states its length."""
+    """The body of one response. anvil states its length; what geth sends in chunks is not taken apart."""
     data = connection.recv(65_536)
     while b"\r\n\r\n" not in data:
         data += connection.recv(65_536)
     head, _, body = data.partition(b"\r\n\r\n")
+    if b"transfer-encoding: chunked" in head.lower():
+        while not body.endswith(b"\r\n0\r\n\r\n"):
+            body += connection.recv(65_536)
+        return body
     length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
     while len(body) < length:
         more = connection.recv(65_536)

@@ -73,7 +73,7 @@ class TestSmallBankOnGeth(GethContract):
 
     @pytest.fixture
     def parameters(self, workload: Workload) -> Mapping[str, object]:
-        return {**workload.defaults, "customers": 20}
+        return {**workload.defaults, "customers": 200}  # more than one setup call, each at its full size
 
     def write(self, number: int) -> Operation:
         return Operation("deposit_checking", {"customer": number % 20, "amount": 130})
@@ -86,6 +86,8 @@ def test_the_node_is_the_limit_and_not_a_parameter(network: Network) -> None:
     block = ask(node.address, "eth_getBlockByNumber", "latest", False)
     assert isinstance(block, dict)
     assert int(str(block["gasLimit"]), 16) == 10**12
+    assert "parentBeaconBlockRoot" in block, "Cancun"
+    assert "requestsHash" not in block, "not Prague"
     assert ("--txpool.accountslots", "65536") in zip(network.flags, network.flags[1:], strict=False)
 
 

@@ -1,13 +1,13 @@
-"""Goodput of three load generators on one anvil, and what each costs the machine.
+"""Goodput of load generators on one EVM ledger, and what each costs the machine.
 
-    .venv/bin/python -m benchmarks.anvil_goodput [--repeats 3] [--seconds 20] [--skip-caliper]
+    .venv/bin/python -m benchmarks.evm_goodput [--ledger anvil] [--repeats 3] [--seconds 20] [--skip-caliper]
 
-Each contender gets a fresh anvil with the product's own flags (blocks of 1 s, a gas limit no block reaches) and calls
+Each contender gets a fresh ledger with the product's own flags (blocks of 1 s, a gas limit no block reaches) and calls
 `depositChecking` of the same SmallBank contract: one existing storage slot rewritten, customers in turn.
 
 - `flooder`: `benchmarks/goodput/flooder.py`, signed beforehand, raw sockets, nothing measured.
 - `ours`: `bench.py run`, one worker, offered a rate above what the flooder reached.
-- `caliper W:CONTROLLER:VALUE`: Hyperledger Caliper 0.6.0 with its ethereum connector and W workers.
+- `caliper W:CONTROLLER:VALUE`: Hyperledger Caliper 0.6.0 with its ethereum connector and W workers; on anvil only.
 
 Goodput is counted the same way for all, from outside: a thread of this command notes when each block appears, and when
 the load is over it reads blocks and receipts from the chain. Counted are valid calls between two blocks, warm-up and
@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.ledgers.anvil import AnvilLedger
+from bench import registry
 from bench.model.ledger import Network
 from benchmarks.goodput.chain import read_blocks
 from benchmarks.goodput.contenders import Caliper, Command, Contender, Flooder, Load, Ours, install_caliper
@@ -46,7 +46,7 @@ CALIPER_RUNS = ("1:fixed-rate:500", "1:fixed-rate:600", "1:fixed-rate:800", "1:f
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One contender on one anvil. CPU in microseconds per valid call, `parts` by process of the client, and in percent
+    """One contender on one ledger. CPU in microseconds per valid call, `parts` by process of the client, and in percent
     of a core; `others_percent` is what anything else on the machine used meanwhile.
     """
 
@@ -70,13 +70,13 @@ def main() -> None:
     load = Load(options.seconds, options.batch, options.in_flight)
     ours = Ours(options.rate)
     contenders: list[Contender] = [Flooder(options.connections), ours]
-    if not options.skip_caliper:
+    if options.ledger == "anvil" and not options.skip_caliper:
         program = install_caliper()
         contenders += [caliper(text, program) for text in options.caliper]
     results: dict[str, list[Result]] = defaultdict(list)
     for repeat in range(options.repeats):
         for contender in contenders if repeat % 2 == 0 else reversed(contenders):
-            result = run(contender, load)
+            result = run(options.ledger, contender, load)
             results[contender.name].append(result)
             print(line(result), flush=True)
             if contender.name == "flooder" and not options.rate:
@@ -88,6 +88,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ledger", default="anvil", help="any managed ledger of family evm")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20, help="length of the load, warm-up included")
     parser.add_argument("--batch", type=int, default=50)
@@ -107,11 +108,11 @@ def caliper(text: str, program: Path) -> Caliper:
     return Caliper(int(workers), controller, int(value), program)
 
 
-def run(contender: Contender, load: Load) -> Result:
-    """One contender on a fresh anvil."""
-    with tempfile.TemporaryDirectory(prefix="anvil-goodput-") as name:
-        directory = Path(name)
-        ledger = AnvilLedger()
+def run(name: str, contender: Contender, load: Load) -> Result:
+    """One contender on a fresh ledger."""
+    with tempfile.TemporaryDirectory(prefix="evm-goodput-") as scratch:
+        directory = Path(scratch)
+        ledger = registry.ledger(name)
         network = ledger.up(directory / "ledger", {}, lambda text: print(text, file=sys.stderr))
         try:
             command = contender.prepare(network, directory, load)
