@@ -2,12 +2,14 @@
 
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from matplotlib import image
 
 from bench.bundle.reader import read_bundle
+from bench.model.result import Result
 from bench.report.build import write_comparison, write_report
 from tests.support.browser import dump_dom, print_pdf, requested_addresses, screenshot
 from tests.support.bundles import synthetic_bundle
@@ -46,7 +48,32 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(rewrite(bundle, lambda result: result.model_copy(update=trials)))
 
 
-@pytest.fixture(params=["report", "comparison", "searched"])
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine candidates of five classes, two trials each."""
+    parent = tmp_path_factory.mktemp("many")
+    kinds = [("none", 0, "memory only"), ("byzantine", 1, "fsync per block"), ("crash", 1, "fsync per block")]
+    kinds += [("none", 0, "written, no fsync per block"), ("crash", 2, "fsync per block")]
+    bundles = []
+    for number in range(9):
+        model, survives, durability = kinds[number % len(kinds)]
+        bundle = synthetic_bundle(parent / f"candidate-{number}", workload="transfer", seconds=4, goodput=60)
+        declared = {"fault_model": model, "tolerated_faults": survives, "durability": durability}
+        bundles.append(rewrite(bundle, _declaring(f"candidate-{number}", declared)))
+    return write_comparison(bundles, parent / "page").html_path
+
+
+def _declaring(name: str, declared: dict[str, object]) -> Callable[[Result], Result]:
+    def change(result: Result) -> Result:
+        kind = result.ledger.ledger_class.model_copy(update=declared)
+        return result.model_copy(
+            update={"ledger": result.ledger.model_copy(update={"name": name, "ledger_class": kind})}
+        )
+
+    return change
+
+
+@pytest.fixture(params=["report", "comparison", "searched", "many"])
 def page(request: pytest.FixtureRequest) -> Path:
     found: Path = request.getfixturevalue(request.param)
     return found
@@ -100,6 +127,44 @@ def test_it_prints_on_a_few_pages(page: Path, tmp_path: Path) -> None:
     pdf = print_pdf(page, tmp_path / "print")
     assert pdf.startswith(b"%PDF")
     assert 3 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 16
+
+
+LOOK = """<script>
+const box = document.querySelector(".scroll.wide"), head = box.querySelector("tbody th");
+const before = head.getBoundingClientRect().left;
+box.scrollLeft = 200;
+const moved = head.getBoundingClientRect().left - before, root = document.documentElement;
+document.title = [root.scrollWidth, innerWidth, box.scrollWidth, box.clientWidth, box.scrollLeft, moved].join(" ");
+</script>"""
+
+
+@pytest.mark.parametrize("width", [1440, 800])
+def test_nine_candidates_scroll_inside_their_table_and_their_row_names_stay(
+    many: Path, tmp_path: Path, width: int
+) -> None:
+    looked_at = tmp_path / "looked.html"
+    without_policy = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", many.read_text())
+    looked_at.write_text(without_policy + LOOK)
+    dom = dump_dom(looked_at, tmp_path / "dom", f"--window-size={width},900").output.decode()
+    title = re.search(r"<title>([^<]*)</title>", dom)
+    assert title is not None
+    page, window, table, box, scrolled, moved = (float(value) for value in title[1].split())
+    assert page <= window
+    if width == 800:
+        assert table > box
+        assert scrolled == 200
+    assert abs(moved) < 1
+
+
+def test_nine_candidates_are_grouped_and_their_order_is_said_to_be_none(many: Path, tmp_path: Path) -> None:
+    dom = dump_dom(many, tmp_path / "dom").output.decode()
+    spans = re.findall(r'<th colspan="(\d)">([A-E])</th>', dom[dom.index('<tr class="classes">') :])
+    assert spans[:5] == [("2", "A"), ("2", "B"), ("2", "C"), ("2", "D"), ("1", "E")]
+    assert "their order is no ranking" in dom
+    assert "All 108 comparisons of pairs are undecided: 2 trials, and below 5 no interval is printed." in (
+        dom.replace("\u00a0", " ").replace("&nbsp;", " ")
+    )
+    assert "better here" not in dom
 
 
 def _pixels(png: bytes):  # type: ignore[no-untyped-def]
