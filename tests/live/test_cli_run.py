@@ -188,3 +188,18 @@ def soon(condition: Callable[[], bool], deadline_s: float = 20.0) -> bool:
             return True
         time.sleep(0.05)
     return condition()
+
+
+def test_a_run_of_several_ledgers_ends_with_their_comparison(tmp_path: Path) -> None:
+    two = ("run", "--ledger", "simulated", "--ledger", "sqlite", *LOAD, *LENIENT, "--duration", "3s", "--trials", "1")
+    done = bench(tmp_path, *two, "--out", "out", "--json")
+    answer = json.loads(done.stdout)
+    assert [one["ledger"] for one in answer["runs"]] == ["simulated", "sqlite"], done.stderr
+    comparison = answer["comparison"]
+    assert [one["members"] for one in comparison["classes"]] == [["simulated"], ["sqlite"]]
+    (barrier,) = comparison["not_comparable"]
+    assert (barrier["first"], barrier["second"]) == (["simulated"], ["sqlite"])
+    assert any(reason.startswith("what a power cut loses: simulated – everything") for reason in barrier["reasons"])
+    page = (tmp_path / comparison["html"]).read_text()
+    assert "What may be compared" in page
+    assert "better here" not in page
