@@ -8,14 +8,13 @@ One network with the product's own flags. In each repeat, the second and later o
   network takes them, and measures nothing;
 - `ours`: `bench.py run`, one worker, offered 1.1 times what `minimal` reached.
 
-Both anchor documents (`notary`), which never conflict. Goodput is counted the same way for both, from outside: a thread
+Both send transfers, each of another account. Goodput is counted the same way for both, from outside: a thread
 follows the blocks and counts VALID transactions. The window lies between two blocks, warm-up and drain left out.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import statistics
 import subprocess
 import sys
@@ -33,11 +32,11 @@ from bench.adapters.protocol import Endpoint, Setup
 from bench.ledgers.fabric.ledger import FabricLedger
 from bench.ledgers.install.golang import GoSource, build
 from bench.model.ledger import Network
-from bench.model.operation import Operation
+from bench.model.operation import Account, Operation
 from benchmarks.goodput.window import SeenBlock, Window, aligned
-from workloads.notary import WORKLOAD
+from workloads.transfer import WORKLOAD
 
-ACCOUNTS = 200
+ACCOUNTS = 5_000  # many more than there are payments in a block interval: none of them conflict
 PRESIGNED_PER_S = 1_200
 OVERLOAD = 1.1
 WARM_UP_SHARE = 0.25
@@ -52,7 +51,7 @@ def main() -> None:
     program = build(MINIMAL, say) / MINIMAL.name
     with tempfile.TemporaryDirectory(prefix="fabric-goodput-") as name:
         directory = Path(name)
-        network = ledger.up(directory / "ledger", {"chaincodes": ["notary"], "submit_path": options.path}, say)
+        network = ledger.up(directory / "ledger", {"chaincodes": ["transfer"], "submit_path": options.path}, say)
         try:
             reached, ratios = 0.0, []
             for number in range(options.repeats):
@@ -106,8 +105,8 @@ def minimal(network: Network, program: Path, directory: Path, options: argparse.
         adapter.prepare(Setup(WORKLOAD, WORKLOAD.defaults, ACCOUNTS, 1, 1))
         with signed.open("wb") as file:
             for index in range(int(options.seconds * PRESIGNED_PER_S)):
-                document = hashlib.sha256(f"{directory}{index}".encode()).digest()
-                proposal = adapter.encode(Operation("anchor", {"document": document}), index % ACCOUNTS, 0).payload[1:]
+                payment = Operation("transfer", {"to": Account((index + 1) % ACCOUNTS), "amount": 1})
+                proposal = adapter.encode(payment, index % ACCOUNTS, 0).payload[1:]
                 file.write(len(proposal).to_bytes(4, "big") + proposal)
     finally:
         adapter.close()
@@ -122,8 +121,8 @@ def ours(network: Network, directory: Path, options: argparse.Namespace, rate: f
     content = {
         "name": "fabric-goodput",
         "endpoint": {"adapter": "fabric", "url": network.endpoint, "options": dict(network.adapter_options)},
-        "workload": "notary",
-        "arrival": {"process": "constant", "rate": round(rate / 0.7)},  # 30 % of its operations are reads
+        "workload": "transfer",
+        "arrival": {"process": "constant", "rate": round(rate)},
         "phases": {"duration": options.seconds, "warm_up": options.seconds / 5},
         "load": {"workers": 1, "accounts": ACCOUNTS, "in_flight": 20_000},
     }

@@ -8,7 +8,10 @@ import pytest
 
 from bench.adapters.fabric.adapter import FabricAdapter
 from bench.api import Adapter, Endpoint, Kind, Network, Operation, Workload
+from bench.ledgers.fabric import programs
 from bench.testing import AdapterContract, Stage
+from bench.testing.basis import ContractBasis
+from bench.testing.submitting_promises import SubmittingPromises
 from tests.support.fabric import fabric_network
 from workloads.smallbank import WORKLOAD as SMALLBANK
 
@@ -25,11 +28,14 @@ def fabric(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    with fabric_network(tmp_path_factory.mktemp("other"), chaincodes=["smallbank"], orderers=1) as network:
+    own = str(programs.install(lambda _: None).fabric)  # as if somebody had brought programs of his own
+    directory = tmp_path_factory.mktemp("other")
+    with fabric_network(directory, chaincodes=["smallbank"], orderers=1, fabric_bin=own) as network:
+        assert network.version == "2.5.0"
         yield network
 
 
-class FabricContract(AdapterContract):
+class FabricContract(ContractBasis):
     patience_s = 30.0
 
     @pytest.fixture
@@ -72,18 +78,20 @@ class SmallBankContract(FabricContract):
         customer = number if self.numbered else next(_turns) % CUSTOMERS
         return Operation("deposit_checking", {"customer": customer, "amount": 130})
 
+
+class TestSmallBankByPipeline(SmallBankContract, AdapterContract):
     def test_encode_is_deterministic(self, stage: Stage) -> None:
         self.numbered = True
         super().test_encode_is_deterministic(stage)
 
-
-class TestSmallBankByPipeline(SmallBankContract):
     @pytest.fixture
     def other_endpoint(self, other: Network) -> Endpoint:
         return Endpoint(other.endpoint, options=other.adapter_options)
 
 
-class TestSmallBankByGateway(SmallBankContract):
+class TestSmallBankByGateway(SmallBankContract, SubmittingPromises):
+    """The path matters to what `submit` promises only."""
+
     @pytest.fixture
     def endpoint(self, fabric: Network) -> Endpoint:
         return Endpoint(fabric.endpoint, options={**fabric.adapter_options, "submit_path": "gateway"})
