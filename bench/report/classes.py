@@ -98,13 +98,13 @@ def _key(ledger: LedgerPart) -> tuple[str, ...]:
 
 
 def _faults(ledger: LedgerPart) -> Promise:
-    declared, nodes = ledger.ledger_class, fmt.counted(ledger.nodes, "node")
-    survives = declared.tolerated_faults
+    declared, survives = ledger.ledger_class, ledger.ledger_class.tolerated_faults
+    failing = fmt.counted(survives, "node")
     if declared.fault_model == "byzantine" and survives > 0:
-        words = f"goes on, and stays right, with {survives} of {nodes} failed or dishonest"
+        words = f"goes on, and stays right, with {failing} failed or dishonest"
         return Promise(FAULTS, f"byzantine {survives}", words)
     if declared.fault_model == "crash" and survives > 0:
-        words = f"goes on with {survives} of {nodes} failed; trusts all of them, a dishonest one is not caught"
+        words = f"goes on with {failing} failed; trusts all of them, a dishonest one is not caught"
         return Promise(FAULTS, f"crash {survives}", words)
     if declared.fault_model in ("byzantine", "crash", "none") or "none" in declared.fault_model:
         words = "none: no protection against a dishonest or failed operator"
@@ -133,14 +133,16 @@ def _final(ledger: LedgerPart) -> Promise:
     if "inclusion" in finality.name:
         return Promise(FINAL, "inclusion", "in a block of the node that was asked; nobody else has agreed to it")
     if survives > 0:
-        return Promise(FINAL, "agreed", f"agreed by the required majority ({finality.name}); it is not reversed")
-    return Promise(FINAL, "one commit", f"committed by the one machine that keeps it ({finality.name})")
+        return Promise(FINAL, "agreed", "agreed by the required majority; it is not reversed")
+    return Promise(FINAL, "one commit", "committed by the one machine that keeps it")
 
 
 def _note(members: Sequence[Named]) -> str:
     crypto = [(label, ledger.ledger_class.crypto) for label, ledger in members]
     operators = [(label, ledger.ledger_class.operators) for label, ledger in members]
-    return f"{_shared('signatures', crypto)}; {_shared('operators', operators)}"
+    final = [(label, ledger.finality.name) for label, ledger in members]
+    parts = (_shared("final", final), _shared("signatures", crypto), _shared("operators", operators))
+    return "; ".join(parts)
 
 
 def _shared(name: str, values: Sequence[tuple[str, str]]) -> str:

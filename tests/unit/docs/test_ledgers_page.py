@@ -16,6 +16,14 @@ def test_the_table_is_what_the_ledgers_declare_now() -> None:
     assert placed(page, "targets", targets(started_in(page))) == page, "run python -m benchmarks.ledgers_table"
 
 
+def test_the_shootout_names_every_candidate_of_the_scenario() -> None:
+    scenario = (PAGE.parents[1] / "examples" / "shootout.yaml").read_text(encoding="utf-8")
+    shown = PAGE.read_text(encoding="utf-8").split("<!-- shootout -->")[1].split("<!-- end -->")[0]
+    listed = [line.removeprefix("  - ").strip() for line in scenario.splitlines() if line.startswith("  - ")]
+    assert listed
+    assert [name for name in listed if f"| `{name}` |" not in shown] == []
+
+
 def test_a_part_that_is_missing_is_told() -> None:
     with pytest.raises(SystemExit, match="no part named x"):
         placed("nothing", "x", "text")

@@ -75,13 +75,15 @@ def test_what_final_means(one: LedgerPart, key: str) -> None:
 def test_a_fault_model_that_survives_nothing_is_none() -> None:
     assert promises(ledger("byzantine", 0))[0].key == promises(LITECOIN)[0].key == "none"
     assert promises(ledger("unknown"))[0].key == "declared unknown 0"
-    assert promises(COMET)[0].words == "goes on, and stays right, with 1 of 4 nodes failed or dishonest"
+    assert promises(COMET)[0].words == "goes on, and stays right, with 1 node failed or dishonest"
 
 
 def test_candidates_of_the_same_promise_share_a_class_whatever_signs() -> None:
     found = classes([("sqlite", SQLITE), ("cometbft", COMET), ("postgres", POSTGRES)])
     assert [(one.name, one.members) for one in found] == [("A", ("sqlite", "postgres")), ("B", ("cometbft",))]
-    assert found[0].note == "signatures differ: none (sqlite) and P-256 (postgres); operators: one"
+    assert (
+        found[0].note == "final: commit (fsync); signatures differ: none (sqlite) and P-256 (postgres); operators: one"
+    )
     assert same_class(SQLITE, POSTGRES)
     assert not same_class(SQLITE, COMET)
 
@@ -91,9 +93,9 @@ def test_a_barrier_gives_a_reason_for_each_promise_that_differs() -> None:
     assert barrier.first.difference(barrier.second) == (FAULTS, FINAL)
     assert barrier.reasons == (
         "faults it survives: sqlite – none: no protection against a dishonest or failed operator; "
-        "cometbft – goes on, and stays right, with 1 of 4 nodes failed or dishonest",
-        "what “final” means: sqlite – committed by the one machine that keeps it (commit (fsync)); "
-        "cometbft – agreed by the required majority (commit (2/3 precommits)); it is not reversed",
+        "cometbft – goes on, and stays right, with 1 node failed or dishonest",
+        "what “final” means: sqlite – committed by the one machine that keeps it; "
+        "cometbft – agreed by the required majority; it is not reversed",
     )
 
 
