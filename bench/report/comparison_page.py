@@ -272,8 +272,22 @@ def _observations(candidates: Sequence[Candidate]) -> tuple[str, ...]:
             "All candidates kept up with this load, so their goodput is the load itself and says nothing about their "
             "limits. The waiting times can be compared; for limits, repeat with a higher load.",
         )
-    behind = [candidate.label for candidate, share in zip(candidates, shares, strict=True) if share < _KEPT_UP]
-    return (f"{fmt.listed(behind)} did not keep up with this load.",)
+    short = [candidate for candidate, share in zip(candidates, shares, strict=True) if share < _KEPT_UP]
+    late = [candidate.label for candidate in short if _finished_all(candidate.result)]
+    behind = [candidate.label for candidate in short if candidate.label not in late]
+    out = [f"{fmt.listed(behind)} did not keep up with this load."] if behind else []
+    if late:
+        out.append(
+            f"{fmt.listed(late)} finished all it was given, part of it after the measured part had ended: final comes "
+            "late there, and the goodput is lower for that."
+        )
+    return tuple(out)
+
+
+def _finished_all(result: Result) -> bool:
+    """Nothing was dropped, refused or left open."""
+    counts = outcomes.total_counts(result.trials)
+    return counts.finalized + counts.failed_expected == counts.planned
 
 
 def _one_of_each(everyone: Sequence[Candidate]) -> list[Candidate]:
