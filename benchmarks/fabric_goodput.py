@@ -33,6 +33,7 @@ from bench.ledgers.fabric.ledger import FabricLedger
 from bench.ledgers.install.golang import GoSource, build
 from bench.model.ledger import Network
 from bench.model.operation import Account, Operation
+from bench.model.transaction import Block
 from benchmarks.goodput.window import SeenBlock, Window, aligned
 from workloads.transfer import WORKLOAD
 
@@ -139,7 +140,7 @@ def watched(network: Network, command: Sequence[str], options: argparse.Namespac
 
     def watch() -> None:
         for block in adapter.commits(None):
-            if block is not None:
+            if isinstance(block, Block):
                 seen.append(SeenBlock(block.height, block.observed_at_ns, (block.error_classes or b"").count(0)))
             if done.is_set():
                 return

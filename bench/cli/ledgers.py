@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -106,12 +109,19 @@ def up(
         print_json(_shown(left))
         return
     say(f"{name} is up at {left.network.endpoint}")
-    use = f"bench.py run --adapter {left.network.adapter} --endpoint {left.network.endpoint}"
-    key = "" if left.key_file is None else f" --key-file {left.key_file}"
-    cookie = left.network.adapter_options.get("cookie_file")
-    key += "" if cookie is None else f" --set endpoint.options.cookie_file={cookie}"
-    say(f"  use it: {use}{key} --workload transfer --rate 100 --duration 20s")
+    say(f"  use it: {_use(left, registry.workload('transfer').families)}")
     say(f"  end it: bench.py ledgers down {name}")
+
+
+def _use(left: RunningLedger, transfer_on: Collection[str]) -> str:
+    """A command that measures this very network: what its adapter must know of it comes along."""
+    network = left.network
+    parts = ["bench.py", "run", "--adapter", network.adapter, "--endpoint", network.endpoint]
+    parts += [] if left.key_file is None else ["--key-file", str(left.key_file)]
+    for key, value in network.adapter_options.items():
+        parts += ["--set", f"endpoint.options.{key}={value if isinstance(value, str) else json.dumps(value)}"]
+    workload = "transfer" if network.family in transfer_on else "notary"
+    return shlex.join([*parts, "--workload", workload, "--rate", "100", "--duration", "20s"])
 
 
 def down(

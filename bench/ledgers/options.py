@@ -30,7 +30,8 @@ def parse_options(ledger: str, model: type[Chosen], options: Mapping[str, object
             _sentence(model, item["loc"], item["type"], item["msg"], item["input"]) for item in details
         )
         raise ConfigurationError(
-            f"options of ledger {ledger}: {mistakes}", remedy=f"docs/adapters/{ledger}.md lists them all"
+            f"options of ledger {ledger}: {mistakes}",
+            remedy=f"docs/adapters/{ledger.partition('-')[0]}.md lists them all",
         ) from error
 
 

@@ -298,7 +298,11 @@ class PostgresChain:
     # --- opening
 
     def _configure(self, insist: bool) -> tuple[str, ...]:
-        self._connection.execute("SET synchronous_commit = on")
+        # never weaker than `on`; a server that waits for its replicas as well goes on doing so
+        self._connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', false)"
+            " WHERE current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')"
+        )
         settings: Settings = read_settings(self._connection)
         if insist:
             settings.refuse_if_volatile()

@@ -69,6 +69,10 @@ class Node:
     metrics_url: str | None = None
 
 
+SERVANT_ROLES = frozenset({"chaincode", "miner", "sequencer"})
+"""Roles of processes that a network needs beside its members; they are watched, and not counted as nodes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A declared connection between two nodes by name; `delay_ms` is what we add one way (0: loopback as it is)."""

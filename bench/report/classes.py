@@ -1,7 +1,7 @@
 """What may be compared: candidates grouped by what they promise, and why one group's figures are not another's.
 
-A class is faults survived, what a power cut loses, and what "final" means. Signatures, operators and family do not
-part classes, but are told. Pure; the words are for a buyer.
+A class is faults survived, what a power cut loses, and what "final" means. Signatures and operators do not part
+classes, but are told, and no winner is named across them. Pure; the words are for a buyer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from bench.report import format as fmt
 
 FAULTS, DATA, FINAL = "faults it survives", "what a power cut loses", "what “final” means"
 _IN_SHORT = {FAULTS: "faults", DATA: "data", FINAL: "final"}
-_NOT_SYNCED = ("no fsync", "asynchronous", "=off")
+_UNDECLARED = "not declared"
+_NOT_SYNCED = ("no fsync", "asynchronous", "=off", " off", "disabled", "every second", "interval")
 _SYNCED = ("fsync", "synchronous")
 _SYNCED_LATER = ("flushed", "later")
 
@@ -65,8 +66,9 @@ def promises(ledger: LedgerPart) -> tuple[Promise, ...]:
 
 
 def same_class(first: LedgerPart, second: LedgerPart) -> bool:
-    """Whether a winner may be named between them."""
-    return _key(first) == _key(second)
+    """Whether a winner may be named between them: same promises, signatures and operators, and nothing undeclared."""
+    kinds = [(*_key(ledger), ledger.ledger_class.crypto, ledger.ledger_class.operators) for ledger in (first, second)]
+    return kinds[0] == kinds[1] and not any(_UNDECLARED in part for part in kinds[0])
 
 
 def classes(candidates: Sequence[Named]) -> tuple[Class, ...]:
@@ -106,6 +108,11 @@ def _faults(ledger: LedgerPart) -> Promise:
     if declared.fault_model == "crash" and survives > 0:
         words = f"goes on with {failing} failed; trusts all of them, a dishonest one is not caught"
         return Promise(FAULTS, f"crash {survives}", words)
+    if declared.fault_model == "crash of orderers" and survives > 0:
+        words = (
+            f"goes on with {fmt.counted(survives, 'ordering node')} failed; stops when either organisation's peer fails"
+        )
+        return Promise(FAULTS, f"orderers {survives}", words)
     if declared.fault_model in ("byzantine", "crash", "none") or "none" in declared.fault_model:
         words = "none: no protection against a dishonest or failed operator"
         return Promise(FAULTS, "none", words)

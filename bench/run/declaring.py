@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.ledgers.protocol import LedgerInfo
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network
+from bench.model.ledger import SERVANT_ROLES, CryptoSuite, Finality, LedgerClass, Network
 from bench.model.result import ClassInfo, FinalityInfo, LedgerPart, LinkPart, NodePart
 from bench.run.trial import TrialFacts
 from bench.scenario.declared import DeclaredLedger
@@ -46,7 +46,8 @@ def as_it_ran(facts: TrialFacts, endpoint: EndpointChoice | None) -> dict[str, o
     if network is None:
         found |= _as_it_said(facts.disclosed, _class_said(said))
     else:
-        found |= {"version": network.version, "flags": list(network.flags), "nodes": len(network.nodes)}
+        members = [node for node in network.nodes if node.role not in SERVANT_ROLES]
+        found |= {"version": network.version, "flags": list(network.flags), "nodes": len(members)}
         found["ledger_class"] = _class_of(network.ledger_class)
         found["network"] = [NodePart(name=node.name, role=node.role, address=node.address) for node in network.nodes]
         found["links"] = [LinkPart(one=link.one, other=link.other, delay_ms=link.delay_ms) for link in network.links]

@@ -131,6 +131,7 @@ def _audit(request: TrialRequest, adapter: Adapter, facts: TrialFacts, made: Ass
         return [InvariantPart(name="audit", status="not checked", detail=why)]
     try:
         found = workload.audit(adapter.state(), audit_input(request, facts, made.rows))
-    except BenchError as error:
-        return [InvariantPart(name="audit", status="not checked", detail=f"state could not be read: {error.what}")]
+    except (BenchError, OSError) as error:  # sockets of adapters, ours or a stranger's, may time out here
+        why = error.what if isinstance(error, BenchError) else str(error)
+        return [InvariantPart(name="audit", status="not checked", detail=f"state could not be read: {why}")]
     return [InvariantPart.model_validate({"name": i.name, "status": i.status, "detail": i.detail}) for i in found]

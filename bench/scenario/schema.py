@@ -32,6 +32,7 @@ IN_FLIGHT = 1_000
 IN_FLIGHT_S = 20
 MOST_PLANNED = 1_000_000_000
 _LATER = -1  # stands in a default for what `Scenario` computes from other keys
+_WEB = ("http", "https", "ws", "wss")
 _DATABASES = ("postgresql", "postgres")
 _SCHEMES = ("http", "https", "ws", "wss", "grpc", "grpcs", "unix", *_DATABASES)
 
@@ -60,6 +61,8 @@ def _url(value: str) -> str:
             refuse([Mistake("carries a password", "move it to the file that key_file names", show_value=False)])
     elif "@" in parts.netloc:
         refuse([Mistake("carries credentials", "move them to the file that headers_file names", show_value=False)])
+    if parts.scheme in _WEB and re.search(r"key|token|secret|password|auth", parts.query, re.IGNORECASE):
+        refuse([Mistake("carries a key", "move it to the file that headers_file names", show_value=False)])
     if parts.scheme not in _SCHEMES:
         refuse([Mistake("is not an address this product opens", f"begin it with {', '.join(_SCHEMES)} and ://")])
     if parts.scheme == "unix":

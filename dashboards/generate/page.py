@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -81,11 +81,12 @@ class _Short(yaml.SafeDumper):
         return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if len(text) > 80 else None)
 
     def represent_sequence(
-        self, tag: str, sequence: Sequence[Any], flow_style: bool | None = None
+        self, tag: str, sequence: Iterable[Any], flow_style: bool | None = None
     ) -> yaml.SequenceNode:
         """On one line when it holds words only."""
-        words = all(isinstance(each, str) for each in sequence)
-        return super().represent_sequence(tag, sequence, flow_style=words or flow_style)
+        items = list(sequence)
+        words = all(isinstance(each, str) for each in items)
+        return super().represent_sequence(tag, items, flow_style=words or flow_style)
 
 
 _Short.add_representer(str, _Short.represent_str)

@@ -29,6 +29,10 @@ class EtcdClient:
         channel = self._take()
         try:
             answers = channel.calls(path, messages)
+        except TimeoutError:
+            self._demote(channel)
+            channel.close()
+            raise
         except BaseException:
             channel.close()
             raise
@@ -80,6 +84,14 @@ class EtcdClient:
             channel = self._connect(self.addresses)
         self._busy.add(channel)
         return channel
+
+    def _demote(self, channel: Channel) -> None:
+        """A member that is silent still accepts connections: ask the others first from now on."""
+        first = self.addresses[0]
+        if channel.authority == f"{first[0]}:{first[1]}":
+            self.addresses = (*self.addresses[1:], first)
+            while self._idle:
+                self._idle.pop().close()
 
     def _connect(self, addresses: Sequence[Address]) -> Channel:
         failure: NotConnectedError | None = None

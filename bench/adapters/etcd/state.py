@@ -87,7 +87,11 @@ class EtcdState:
             for start in range(0, len(documents), DOCUMENT_BYTES)
         ]
         missing = 0
-        for answer in self._client.calls(RANGE, wanted):
+        try:
+            answers = self._client.calls(RANGE, wanted)
+        except TimeoutError as error:
+            raise LedgerError("etcd did not answer reads in time", remedy="has it a majority?") from error
+        for answer in answers:
             if isinstance(answer, CallError):
                 raise LedgerError(f"etcd refused a read: {answer.message}", value=answer.code)
             missing += read_range(answer).count == 0

@@ -27,7 +27,7 @@ from bench.model.values import JsonValue
 FINALITY = Finality("commit (VALID in a block)")
 _READY_S = 60.0
 _PROBE_TIMEOUT_S = 1.0
-_ABOUT_CRASHES = "crash"
+_ABOUT_CRASHES = "crash of orderers"  # both organisations must endorse, with one peer each
 
 
 class FabricLedger:

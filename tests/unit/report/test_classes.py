@@ -84,7 +84,8 @@ def test_candidates_of_the_same_promise_share_a_class_whatever_signs() -> None:
     assert (
         found[0].note == "final: commit (fsync); signatures differ: none (sqlite) and P-256 (postgres); operators: one"
     )
-    assert same_class(SQLITE, POSTGRES)
+    assert same_class(SQLITE, SQLITE)
+    assert not same_class(SQLITE, POSTGRES), "no winner is named across signatures"
     assert not same_class(SQLITE, COMET)
 
 
@@ -120,3 +121,29 @@ def test_every_registered_ledger_declares_a_promise_that_is_understood() -> None
             info.nodes,
         )
         assert not [one.words for one in promises(part) if one.key.startswith("declared")], name
+
+
+def test_what_is_not_declared_equals_nothing_not_even_itself() -> None:
+    unknown = POSTGRES.model_copy(
+        update={"ledger_class": POSTGRES.ledger_class.model_copy(update={"operators": "not declared"})}
+    )
+    assert not same_class(unknown, unknown)
+
+
+@pytest.mark.parametrize("durability", ["fsync off", "fsync disabled", "fsync every second", "synchronous_commit off"])
+def test_durability_that_is_switched_off_is_never_called_synced(durability: str) -> None:
+    weak = SQLITE.model_copy(update={"ledger_class": SQLITE.ledger_class.model_copy(update={"durability": durability})})
+    (data,) = (promise for promise in promises(weak) if promise.name == DATA)
+    assert data.key == "later"
+
+
+def test_fabrics_orderers_may_fail_and_its_peers_may_not() -> None:
+    fabric = COMET.model_copy(
+        update={
+            "ledger_class": COMET.ledger_class.model_copy(
+                update={"fault_model": "crash of orderers", "tolerated_faults": 1}
+            )
+        }
+    )
+    (faults,) = (promise for promise in promises(fabric) if promise.name == FAULTS)
+    assert faults.words == "goes on with 1 ordering node failed; stops when either organisation's peer fails"
