@@ -92,7 +92,7 @@ def test_what_cannot_be_executed_is_refused_and_leaves_no_trace(
 
 
 def test_reads_and_their_refusals(chain: SqliteChain) -> None:
-    assert chain.reads == {"balance"}
+    assert chain.reads == {"balance", "money_created_since_start"}
     unknown = chain.read(encode_read(Operation("balance", {"of": 99}, Kind.READ), 0).payload)[0]
     assert unknown == Refusal(ErrorClass.READ_REFUSED, "unknown_account")
     missing = chain.read(encode_read(Operation("total", {}, Kind.READ), 0).payload)[0]

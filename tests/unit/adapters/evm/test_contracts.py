@@ -25,9 +25,9 @@ def test_smallbank_has_a_function_and_a_gas_sample_for_every_operation():
 def test_smallbank_opens_all_customers_in_steps():
     artefact = read_artefact(SMALLBANK)
     assert artefact is not None
-    parameters = {"customers": 250, "initial_checking": 7, "initial_savings": 8}
+    parameters = {"customers": 50, "initial_checking": 7, "initial_savings": 8}
     calls = list(_expand(artefact.plan.calls[0], parameters))
-    assert [(call["first_id"], call["count"]) for call in calls] == [(0, 100), (100, 100), (200, 50)]
+    assert [(call["first_id"], call["count"]) for call in calls] == [(0, 20), (20, 20), (40, 10)]
     assert {(call["checking_balance"], call["savings_balance"]) for call in calls} == {(7, 8)}
 
 
