@@ -146,6 +146,9 @@ def test_a_network_is_driven_by_its_profile_and_a_key_file(network: Network, tmp
     counts = result["trials"][0]["counts"]
     assert counts["finalized"] == counts["submitted"] > 30
     assert [one["status"] for one in result["audit"]["invariants"]] == ["held"]
+    deadline = time.monotonic() + 10  # a client program ends a moment after its worker
+    while list(tmp_path.glob("bench-fabric-*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert not list(tmp_path.glob("bench-fabric-*")), "a key or a client program's files were left behind"
     key = Path(str(options["key"])).read_text().splitlines()[1]
     for path in found.parent.iterdir():

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 )
 
@@ -49,6 +50,10 @@ func run(lifeline io.Reader, out io.Writer) error {
 	fmt.Fprintln(out, "ready")
 	go serve(listener, network)
 	_, err = io.Copy(io.Discard, input)
+	// The directory was made for this process, and whoever made it may have been killed.
+	directory := filepath.Dir(config.Socket)
 	os.Remove(config.Socket)
+	os.Remove(filepath.Join(directory, "client.log"))
+	os.Remove(directory)
 	return err
 }
