@@ -22,7 +22,7 @@ from workloads.smallbank import WORKLOAD as SMALLBANK
 
 pytestmark = pytest.mark.live
 
-REDIAL_S = 45.0
+REDIAL_S = 100.0
 """geth dials the same peer again after 35 s at the earliest."""
 
 
