@@ -107,7 +107,7 @@ class NullEvmChain:
         self._heights: dict[str, int] = {}
         self.head = self._keep(0, _NO_HASH, 0, ())
         self._methods: dict[str, Callable[[list[Any]], object]] = {
-            "eth_sendRawTransaction": lambda params: f"0x{self._take(bytes.fromhex(params[0][2:]))}",
+            "eth_sendRawTransaction": lambda params: f"0x{self._take(_bytes(params[0]))}",
             "eth_blockNumber": lambda _: hex(self.head.height),
             "eth_getBlockByNumber": lambda params: _body(self._at(params[0])),
             "eth_getBlockByHash": lambda params: _body(self._named(params[0])),
@@ -180,6 +180,12 @@ class NullEvmChain:
 
     def _named(self, block_id: str) -> NullBlock | None:
         return self._blocks.get(self._heights.get(block_id, -1))
+
+
+def _bytes(raw: str) -> bytes:
+    if not (found := bytes.fromhex(raw[2:])):
+        raise ValueError("a transaction has bytes")
+    return found
 
 
 def _body(block: NullBlock | None) -> object:

@@ -268,7 +268,7 @@ def test_what_the_contract_refuses_is_expected_and_what_runs_out_of_gas_is_not(
 ):
     selector = "0x" + keccak256(b"depositChecking(uint256,uint256)")[:4].hex()
     too_little = Fault("too little gas", result=lambda call, answer: hex(3200))
-    rules = [Rule("eth_estimateGas", lambda call: call.params[0]["data"].startswith(selector), too_little)]
+    rules = [Rule("eth_estimateGas", lambda call: call.params[0].get("data", "").startswith(selector), too_little)]
     with anvil_network(tmp_path, block_time_s=BLOCK_S) as network, evm_proxy(network.endpoint, rules) as proxy:
         monkeypatch.setenv("BENCH_FUNDING_KEY", network.funding_key)
         bundle = run_once(

@@ -12,7 +12,7 @@ import pytest
 from bench import registry
 from bench.bundle.reader import Bundle
 from bench.measure.verdict import HARNESS_BOUND
-from bench.model.ledger import Network
+from bench.model.ledger import SERVANT_ROLES, Network
 from bench.model.result import Trial
 from tests.support.live import missing
 from tests.support.matrix import Seen, answering, leftovers, now, still_running, watched
@@ -140,7 +140,8 @@ def assert_declared(bundle: Bundle, network: Network) -> None:
     assert [(node.name, node.role, node.address) for node in ledger.network] == [
         (node.name, node.role, node.address) for node in network.nodes
     ]
-    assert len({node.name for node in network.nodes}) == len(network.nodes) == ledger.nodes
+    assert len({node.name for node in network.nodes}) == len(network.nodes)
+    assert sum(node.role not in SERVANT_ROLES for node in network.nodes) == ledger.nodes
     assert len(ledger.links) == len(network.links)
     assert {end for link in network.links for end in (link.one, link.other)} <= {node.name for node in network.nodes}
     assert ledger.flags == list(network.flags)

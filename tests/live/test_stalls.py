@@ -71,8 +71,7 @@ class Stopper(Quiet):
         self._thread.join()
 
     def _stop_and_continue(self, wait_s: float) -> None:
-        children = psutil.Process().children(recursive=True)
-        (stopped,) = (child for child in children if self._module in child.cmdline())
+        (stopped,) = (child for child in psutil.Process().children(recursive=True) if self._module in command(child))
         time.sleep(wait_s)
         began = time.monotonic()
         os.kill(stopped.pid, signal.SIGSTOP)
@@ -81,6 +80,14 @@ class Stopper(Quiet):
         finally:
             os.kill(stopped.pid, signal.SIGCONT)
             self.stopped_s = time.monotonic() - began
+
+
+def command(process: psutil.Process) -> list[str]:
+    """Empty when it is gone, or ended and not yet waited for."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def measure(tmp_path: Path, measured_s: float, options: dict, listener: Quiet, **more: object) -> Bundle:

@@ -1,7 +1,8 @@
 """A faulty reverse proxy in front of a real EVM node: it understands JSON-RPC, single and batch, and obeys a script.
 
 A script is a list of `Rule`s; the first that matches a call decides its fault, and without one the call passes through.
-The load begins with the first eth_sendRawTransaction: before it no rule matches, so that preparations stay whole.
+The load begins with the first eth_sendRawTransaction that has bytes (a probe sends none): before it no rule matches, so
+that preparations stay whole.
 """
 
 from __future__ import annotations
@@ -87,6 +88,10 @@ def between(method: str, start_s: float, end_s: float, fault: Fault) -> Rule:
     return Rule(method, lambda call: start_s <= call.at_s < end_s, fault)
 
 
+def _sends(request: dict[str, Any]) -> bool:
+    return request["method"] == SEND and request["params"] != ["0x"]
+
+
 def own_hash(call: Call, _: Any) -> str:
     """The answer that a node which takes a transaction gives."""
     return call.tx_id
@@ -115,7 +120,7 @@ class Proxy:
         """Count a call and find its fault."""
         method, params = request["method"], request["params"]
         with self._lock:
-            if method == SEND:
+            if _sends(request):
                 self.began = self.began or time.monotonic()
                 turn, again = self._sends.setdefault(params[0], [len(self._sends) + 1, -1])
                 self._sends[params[0]][1] = again = again + 1
@@ -134,7 +139,7 @@ class Proxy:
         if not requests:
             return []
         with self._lock:
-            self.reached.update(request["params"][0] for request in requests if request["method"] == SEND)
+            self.reached.update(request["params"][0] for request in requests if _sends(request))
             node = self._nodes.pop() if self._nodes else _node(self.upstream)
         node.request("POST", "/", json.dumps(requests).encode(), {"Content-Type": "application/json"})
         answers = json.loads(node.getresponse().read())

@@ -16,7 +16,7 @@ from bench.adapters.evm.heads import HeadWatcher, Subscription
 from bench.adapters.evm.money import Opening
 from bench.adapters.evm.options import EvmOptions, parse_options
 from bench.adapters.evm.preparing import Chain, prepare
-from bench.adapters.evm.probing import BATCH_SIZES, probe
+from bench.adapters.evm.probing import BATCH_SIZES, Capabilities, probe
 from bench.adapters.evm.receipts import ReceiptFetcher
 from bench.adapters.evm.rpc import BATCH_CALLS, Rpc, open_channel
 from bench.adapters.evm.signing import TransactionCodec, TransactionType, Wallet
@@ -30,6 +30,8 @@ from bench.model.ledger import Finality, Sequencing
 from bench.model.operation import Operation
 from bench.model.transaction import CommitEvent, Reply, Transaction
 from bench.model.workload import StateReader
+
+_PROBE_PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class EvmAdapter:
         """Fees, contract, gas limits, funding and starting sequence numbers; the adapter is then ready to encode."""
         opened = self._opened()
         rpc, options = opened.chain.rpc, opened.options
-        found = probe(rpc, opened.chain.chain_id, _subscription(opened))
+        found = _found(opened)
         rpc.batch_calls = found.setup_batch
         made = prepare(opened.chain, options, setup)
         source = choose_source(rpc, options.status_source, frozenset()).name
@@ -100,7 +102,7 @@ class EvmAdapter:
     def probe(self) -> Sequence[Finding]:
         """See `Probing`: some twenty requests, and no transaction."""
         opened = self._opened()
-        found = probe(opened.chain.rpc, opened.chain.chain_id, _subscription(opened))
+        found = _found(opened)
         source = choose_source(opened.chain.rpc, opened.options.status_source, frozenset()).name
         return found.findings(found.paths(source, opened.options.poll_interval_s))
 
@@ -196,6 +198,12 @@ def _check_chain(chain: Chain, expected: int | None, data: Mapping[str, JsonValu
             value=chain.genesis,
             remedy="prepare again; was the node restarted?",
         )
+
+
+def _found(opened: _Opened) -> Capabilities:
+    """A gateway's hiccup must not pass for a method that is missing, nor end a run before it began."""
+    patient = Rpc(opened.chain.channel, opened.target.shown, _PROBE_PATIENCE_S)
+    return probe(patient, opened.chain.chain_id, _subscription(opened))
 
 
 def _subscription(opened: _Opened) -> Subscription | None:
