@@ -29,6 +29,7 @@ from bench.api import (
 from bench.ledgers.etcd import EtcdLedger
 from bench.model.transaction import ErrorClass, Refusal, Reply, Unanswered
 from bench.testing import AdapterContract, Stage
+from bench.testing.follower import Follower
 from workloads.notary import WORKLOAD as NOTARY
 from workloads.smallbank import WORKLOAD as SMALLBANK
 from workloads.transfer import WORKLOAD as TRANSFER
@@ -309,3 +310,54 @@ def test_down_ends_every_node(tmp_path: Path) -> None:
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
     with pytest.raises(ConfigurationError, match="nodes"):
         ledger.up(tmp_path / "two", {"nodes": 2}, SILENT)
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["leader", "follower"])
+def test_a_watch_on_a_frozen_member_goes_on_at_another(network: Network, place: int) -> None:
+    endpoint = Endpoint(network.endpoint, options=network.adapter_options, timeout_s=2.0)
+    stage = Stage(EtcdAdapter, endpoint, Setup(NOTARY, {}, 2, 100, 1), 20.0)
+    watcher = stage.open()
+    client = watcher._client  # type: ignore[attr-defined]
+    client.addresses = (*client.addresses[place:], *client.addresses[:place])
+    watched = "{}:{}".format(*client.addresses[0])
+    (frozen,) = (psutil.Process(node.pid) for node in network.nodes if node.address == watched)
+    followed = Follower(watcher, None, 20.0)
+    accepted: list[bytes] = []
+    stop = threading.Event()
+
+    def load() -> None:
+        while not stop.is_set():
+            (anchor,) = stage.encode([Operation("anchor", {"document": os.urandom(32)})])
+            if stage.adapter.submit([anchor]) == [ACCEPTED]:
+                accepted.append(anchor.tx_id)
+
+    loading = threading.Thread(target=load)
+    loading.start()
+    try:
+        wait_until(lambda: len(accepted) > 20)
+        frozen.suspend()
+        during = len(accepted)
+        wait_until(lambda: len(accepted) > during + 20)
+        followed.wait_for(accepted[:])
+        frozen.resume()
+        after = len(accepted)
+        wait_until(lambda: len(accepted) > after + 20)
+    finally:
+        frozen.resume()
+        stop.set()
+        loading.join()
+        try:
+            included = followed.wait_for(accepted)
+            followed.stop()
+        finally:
+            stage.close()
+    assert all(included[tx_id] == [0] for tx_id in accepted), "each once"
+    heights = [block.height for block in followed.blocks]
+    assert heights == list(range(heights[0], heights[0] + len(heights))), "no revision left out or told twice"
+
+
+def wait_until(condition: Callable[[], bool], patience_s: float = 20.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)

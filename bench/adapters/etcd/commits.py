@@ -2,6 +2,9 @@
 
 etcd tells no larger unit that every observer would see alike: how a watch bundles revisions depends on when it asks.
 Revisions that are not ours (another application's) are blocks without transactions, so that heights have no gaps.
+
+A watch says nothing when nothing happens, and nothing when its member is frozen or cut off from the majority. So a
+silent member is asked to read something on the same connection, which it can answer only with the majority.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import time
 from collections.abc import Iterator
 
 from bench.adapters.etcd.client import EtcdClient
-from bench.adapters.etcd.grpc import Channel, ConnectionLostError
+from bench.adapters.etcd.grpc import CallError, Channel, ConnectionLostError
 from bench.adapters.etcd.messages import RANGE, WATCH, end_of, range_request, read_range, read_watch, watch_request
 from bench.adapters.etcd.writes import Keys
 from bench.model.errors import LedgerError
@@ -20,6 +23,10 @@ from bench.model.transaction import Block
 IDLE_S = 0.25
 PATIENCE_S = 30.0
 """How long no member may be reached before following is given up."""
+SILENCE_S = 1.0
+"""How long a watch may be silent before its member is asked whether it still knows what the majority knows."""
+ANSWER_S = 3.0
+"""How long that answer may take; then the next member is watched, from the same revision on: an error costs nothing."""
 _PAUSE_S = 0.2
 _BLOCK_ID = struct.Struct(">QQ16x")
 
@@ -52,10 +59,13 @@ def follow(client: EtcdClient, keys: Keys, after: int | None) -> Iterator[Block 
 
 def _watch(channel: Channel, cluster: int, prefix: bytes, height: int, ordinal: int) -> Iterator[Block | None]:
     channel.set_timeout(IDLE_S)
+    silence = _Silence(channel, range_request(prefix, end_of(prefix), count_only=True))
     for message in channel.stream(WATCH, watch_request(prefix, end_of(prefix), height + 1)):
         if message is None:
+            silence.check()
             yield None
             continue
+        silence.end()
         observed_at_ns = channel.received_at_ns
         answer = read_watch(message)
         if answer.compacted:
@@ -72,6 +82,35 @@ def _watch(channel: Channel, cluster: int, prefix: bytes, height: int, ordinal: 
                 ids = [put.key[len(prefix) :]] if height == put.mod_revision else []
                 yield Block(ordinal, height, _BLOCK_ID.pack(cluster, height), observed_at_ns, ids, bytes(len(ids)))
                 ordinal += 1
+
+
+class _Silence:
+    """Tells a member that has nothing to say from one that is frozen or cut off."""
+
+    def __init__(self, channel: Channel, question: bytes) -> None:
+        self._channel = channel
+        self._question = question
+        self._asked: int | None = None
+        self._since_s = time.monotonic()
+
+    def end(self) -> None:
+        """The member spoke."""
+        self._since_s = time.monotonic()
+
+    def check(self) -> None:
+        """Ask when it is time; ConnectionLostError when the member does not answer, or cannot."""
+        now_s = time.monotonic()
+        if self._asked is None:
+            if now_s - self._since_s >= SILENCE_S:
+                self._asked, self._since_s = self._channel.begin(RANGE, self._question), now_s
+            return
+        answer = self._channel.ended(self._asked)
+        if isinstance(answer, CallError):
+            raise ConnectionLostError(f"etcd cannot read: {answer.message}", value=self._channel.authority)
+        if answer is not None:
+            self._asked, self._since_s = None, now_s
+        elif now_s - self._since_s >= ANSWER_S:
+            raise ConnectionLostError(f"etcd was silent for {ANSWER_S:g} s", value=self._channel.authority)
 
 
 def _still_patient(lost_at_s: float) -> float:

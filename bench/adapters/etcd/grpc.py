@@ -124,6 +124,19 @@ class Channel:
             answers.append(_answer(call))
         return answers
 
+    def begin(self, path: str, message: bytes) -> int:
+        """A call beside an open stream; `ended` has its answer once it came, while the stream is read."""
+        out = bytearray()
+        stream, _ = self._open(path, out, _MESSAGE.pack(0, len(message)) + message, last=True)
+        self._send(out)
+        return stream
+
+    def ended(self, begun: int) -> bytes | CallError | None:
+        """The answer to what `begin` began, told once; None: not yet."""
+        if not self._calls[begun].ended:
+            return None
+        return _answer(self._calls.pop(begun))
+
     def stream(self, path: str, message: bytes) -> Iterator[bytes | None]:
         """Answers to one call that stays open, None whenever nothing came within the timeout. Ends with an error."""
         out = bytearray()
