@@ -13,10 +13,12 @@ from bench.adapters.postgres_sequencer import Sequencer, check_address, probe
 from bench.adapters.protocol import Endpoint, Fixture, Setup
 from bench.adapters.sql import SqlAdapter
 from bench.model.errors import ConfigurationError, LedgerError
+from bench.model.ledger import Durability
 
 SCHEMES = ("postgresql://", "postgres://")
 _OPTIONS = {"max_group": 1000}
 _PASSWORD = "password"
+_MAKES_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 
 
 class PostgresAdapter(SqlAdapter):
@@ -75,16 +77,12 @@ class PostgresAdapter(SqlAdapter):
 def _disclosed(settings: list[str]) -> dict[str, Any]:
     """What a reader must know of the server, from what it said itself."""
     told = dict(setting.split("=", 1) for setting in settings)
-    if told.get("fsync") != "on":
-        durability = "none against power loss (fsync=off)"
-    elif told.get("full_page_writes") != "on":
-        durability = "synchronous commit, torn pages possible (full_page_writes=off)"
-    else:
-        durability = "synchronous commit (fsync)"
+    weak = [f"{name}=off" for name in _MAKES_DURABLE if told.get(name) == "off"]
     standbys = f"{told.get('standbys')} streaming, synchronous_standby_names={told.get('synchronous_standby_names')!r}"
     return {
         "client": f"PostgreSQL {told.get('server_version')}",
-        "durability": durability,
+        "durability": Durability.WRITTEN if weak else Durability.FSYNC,
+        "remarks": ", ".join(weak),
         "replication": standbys,
         "settings": settings,
     }

@@ -32,7 +32,7 @@ from bench.ledgers.ports import free_port
 from bench.ledgers.process import NodeProcess, recorded, spawn, wait_ready
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.errors import LedgerError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 
 VERSION = "1.7.1"
 FUNDING_KEY = "funding_key"
@@ -90,9 +90,9 @@ class AnvilLedger:
         nodes=1,
         finality=Finality("inclusion"),
         ledger_class=LedgerClass(
-            fault_model="none",
+            fault_model=FaultModel.NONE,
             tolerated_faults=0,
-            durability="memory only",
+            durability=Durability.MEMORY,
             crypto=CryptoSuite.SECP256K1,
             operators="one",
         ),

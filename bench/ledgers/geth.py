@@ -22,7 +22,7 @@ from bench.ledgers.nodes import NodeSpec, node_host, start_nodes, stop_nodes
 from bench.ledgers.options import Options, parse_options
 from bench.ledgers.ports import free_port
 from bench.ledgers.protocol import LedgerInfo, Progress
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 
 CHAIN_ID = 1337
 
@@ -70,9 +70,9 @@ class GethLedger:
         nodes=1,
         finality=Finality("inclusion"),
         ledger_class=LedgerClass(
-            fault_model="none",
+            fault_model=FaultModel.NONE,
             tolerated_faults=0,
-            durability="written, no fsync per block",
+            durability=Durability.WRITTEN,
             crypto=CryptoSuite.SECP256K1,
             operators="one",
         ),

@@ -26,7 +26,7 @@ from bench.ledgers.nodes import NodeSpec, full_mesh, node_host, start_nodes, sto
 from bench.ledgers.options import Options, parse_options
 from bench.ledgers.ports import free_port
 from bench.ledgers.protocol import LedgerInfo, Progress
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 
 NODES = 4
 CONFIRMATIONS = NODES // 2 + 1
@@ -103,11 +103,12 @@ class CliqueLedger:
         nodes=NODES,
         finality=Finality(f"{CONFIRMATIONS} confirmations", CONFIRMATIONS),
         ledger_class=LedgerClass(
-            fault_model="crash",
+            fault_model=FaultModel.CRASH,
             tolerated_faults=(NODES - 1) // 2,
-            durability="fsync per block, state later",
+            durability=Durability.FSYNC,
             crypto=CryptoSuite.SECP256K1,
             operators="one per sealer",
+            remarks="blocks are synced, the state later",
         ),
         summary="EVM proof of authority: four sealers take turns, no finality",
         download=f"{_PROGRAM.source.size}, built with go and a C compiler in {_PROGRAM.source.takes}",

@@ -30,7 +30,7 @@ from bench.ledgers.options import Options, parse_options
 from bench.ledgers.ports import free_port
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.errors import LedgerError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 
 NODES = 4
 CHAIN_ID = 2_019
@@ -110,9 +110,9 @@ class KaiaLedger:
         nodes=NODES,
         finality=Finality("instant (Istanbul BFT)"),
         ledger_class=LedgerClass(
-            fault_model="byzantine",
+            fault_model=FaultModel.BYZANTINE,
             tolerated_faults=(NODES - 1) // 3,
-            durability="written, no fsync per block",
+            durability=Durability.WRITTEN,
             crypto=CryptoSuite.SECP256K1,
             operators="one per validator",
         ),

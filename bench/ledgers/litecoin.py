@@ -33,7 +33,7 @@ from bench.ledgers.ports import free_port
 from bench.ledgers.process import NodeProcess
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.errors import LedgerError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 from bench.model.values import JsonValue
 
 FUNDING_KEY = "funding_key"
@@ -102,11 +102,12 @@ class LitecoinLedger:
         nodes=3,
         finality=Finality("6 confirmations", 5),
         ledger_class=LedgerClass(
-            fault_model="proof of work, none in regtest",
+            fault_model=FaultModel.NONE,
             tolerated_faults=0,
-            durability="written per block, flushed hourly",
+            durability=Durability.WRITTEN,
             crypto=CryptoSuite.SECP256K1,
             operators="one",
+            remarks="proof of work, without difficulty in regtest; flushed hourly",
         ),
         summary="Bitcoin-family network (UTXO) in regression-test mode; the harness owns the cadence of blocks",
         download=litecoin_program.SIZE,

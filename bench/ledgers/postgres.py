@@ -12,6 +12,7 @@ import os
 import secrets
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,18 +20,16 @@ import psycopg
 from pydantic import Field
 
 from bench.ledgers import postgres_server, socket_node
+from bench.ledgers.file_system import durability_on, file_system_of
 from bench.ledgers.nodes import NodeSpec, start_nodes
 from bench.ledgers.options import Options, parse_options
 from bench.ledgers.ports import free_port
 from bench.ledgers.process import NodeProcess, recorded
 from bench.ledgers.protocol import LedgerInfo, Progress
-from bench.ledgers.sqlite import file_system_of
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Link, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Link, Network, Node
 
-DURABLE = "synchronous commit (fsync)"
 DATABASE, SEQUENCER = "postgres", "sequencer"
 _HOST = "127.0.0.1"
-_VOLATILE = frozenset({"tmpfs", "ramfs"})
 _CONNECT_S = 2
 
 
@@ -57,7 +56,7 @@ class PostgresLedger:
         version=postgres_server.VERSION,
         nodes=1,
         finality=Finality("commit (fsync)"),
-        ledger_class=LedgerClass("none", 0, DURABLE, CryptoSuite.NONE, "one"),
+        ledger_class=LedgerClass(FaultModel.NONE, 0, Durability.FSYNC, CryptoSuite.NONE, "one"),
         summary="central database server with a hash-chained ledger table: the baseline without a blockchain",
         download="about 35 MB with apt, unless PostgreSQL is there",
     )
@@ -95,7 +94,6 @@ class PostgresLedger:
         self._keep(process, sequencer)
         progress(f"postgres: ready at {endpoint}")
         file_system = file_system_of(directory)
-        durable = DURABLE if file_system not in _VOLATILE else f"memory only ({file_system})"
         return Network(
             ledger=self.info.name,
             family=self.info.family,
@@ -104,7 +102,7 @@ class PostgresLedger:
             endpoint=endpoint,
             nodes=(database, _as_sequencer(sequencer)),
             finality=self.info.finality,
-            ledger_class=LedgerClass("none", 0, durable, CryptoSuite.NONE, "one"),
+            ledger_class=replace(self.info.ledger_class, durability=durability_on(file_system)),
             flags=(*chosen.settings(), f"max_group={chosen.max_group}", f"file_system={file_system}"),
             links=(Link(SEQUENCER, DATABASE),),
             secrets={"password": password},

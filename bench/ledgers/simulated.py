@@ -11,7 +11,7 @@ from bench.ledgers.options import parse_options
 from bench.ledgers.process import NodeProcess
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.ledgers.simulated_options import SimulatedOptions
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network
 from bench.model.version import __version__
 
 FINALITY = "simulated inclusion"
@@ -27,7 +27,7 @@ class SimulatedLedger:
         version=__version__,
         nodes=1,
         finality=Finality(FINALITY),
-        ledger_class=LedgerClass("none", 0, "memory only", CryptoSuite.NONE, "one"),
+        ledger_class=LedgerClass(FaultModel.NONE, 0, Durability.MEMORY, CryptoSuite.NONE, "one"),
         summary="scripted latency, refusals, losses and stalls: to test and calibrate the harness, never a candidate",
         download="nothing",
     )

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from bench.ledgers import socket_node
+from bench.ledgers.file_system import durability_on, file_system_of
 from bench.ledgers.options import Options, parse_options
 from bench.ledgers.process import NodeProcess
 from bench.ledgers.protocol import LedgerInfo, Progress
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network
-
-DURABLE = "fsync per commit"
-_VOLATILE = frozenset({"tmpfs", "ramfs"})
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network
 
 
 class SqliteOptions(Options):
@@ -37,7 +35,7 @@ class SqliteLedger:
         version=sqlite3.sqlite_version,
         nodes=1,
         finality=Finality("commit (fsync)"),
-        ledger_class=LedgerClass("none", 0, DURABLE, CryptoSuite.NONE, "one"),
+        ledger_class=LedgerClass(FaultModel.NONE, 0, Durability.FSYNC, CryptoSuite.NONE, "one"),
         summary="embedded database with a hash-chained ledger table: the baseline without a blockchain",
         download="nothing",
     )
@@ -62,7 +60,6 @@ class SqliteLedger:
         process, endpoint, node = socket_node.start("bench.ledgers.sqlite_node", arguments, directory, "sqlite")
         self._processes[endpoint] = process
         file_system = file_system_of(directory)
-        durable = DURABLE if file_system not in _VOLATILE else f"memory only ({file_system})"
         progress(f"sqlite: ready at {endpoint}")
         return Network(
             ledger="sqlite",
@@ -72,7 +69,7 @@ class SqliteLedger:
             endpoint=endpoint,
             nodes=(node,),
             finality=self.info.finality,
-            ledger_class=LedgerClass("none", 0, durable, CryptoSuite.NONE, "one"),
+            ledger_class=replace(self.info.ledger_class, durability=durability_on(file_system)),
             flags=("journal_mode=WAL", "synchronous=FULL", f"max_group={max_group}", f"file_system={file_system}"),
         )
 
@@ -83,19 +80,3 @@ class SqliteLedger:
             process.stop(socket_node.STOP_S)
         else:
             socket_node.stop(network)
-
-
-def file_system_of(path: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """Type of the file system that holds `path` ("unknown" where the system does not tell): fsync on tmpfs is void."""
-    wanted = os.path.realpath(path)
-    try:
-        lines = mounts.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return "unknown"
-    best, kind = "", "unknown"
-    for line in lines:
-        _, point, found, *_ = line.split()
-        inside = point == "/" or wanted == point or wanted.startswith(point + "/")
-        if inside and len(point) >= len(best):
-            best, kind = point, found
-    return kind

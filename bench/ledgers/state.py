@@ -19,7 +19,7 @@ from bench.ledgers.process import ProcessId, outliving, recorded
 from bench.ledgers.protocol import Ledger, Progress
 from bench.model.clock import utc_now
 from bench.model.errors import ConfigurationError, LedgerError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Link, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Link, Network, Node
 
 _KEY = "funding_key"
 
@@ -147,9 +147,7 @@ def _parse(written: dict[str, Any]) -> RunningLedger:
     rebuilt = network | {
         "nodes": tuple(Node(**node) for node in nodes),
         "finality": Finality(**network["finality"]),
-        "ledger_class": LedgerClass(
-            **network["ledger_class"] | {"crypto": CryptoSuite(network["ledger_class"]["crypto"])}
-        ),
+        "ledger_class": _class_of(network["ledger_class"]),
         "flags": tuple(network["flags"]),
         "links": tuple(Link(**link) for link in network["links"]),
     }
@@ -158,6 +156,17 @@ def _parse(written: dict[str, Any]) -> RunningLedger:
         network=Network(**rebuilt),
         processes=tuple(ProcessId(**process) for process in written["processes"]),
         key_file=None if written["key_file"] is None else Path(written["key_file"]),
+    )
+
+
+def _class_of(written: dict[str, Any]) -> LedgerClass:
+    return LedgerClass(
+        **written
+        | {
+            "fault_model": FaultModel(written["fault_model"]),
+            "durability": Durability(written["durability"]),
+            "crypto": CryptoSuite(written["crypto"]),
+        }
     )
 
 

@@ -29,6 +29,7 @@ from bench.api import (
 )
 from bench.ledgers import postgres_server
 from bench.ledgers.postgres import PostgresLedger
+from bench.model.ledger import Durability
 from bench.model.transaction import ErrorClass, Refusal, Unanswered
 from bench.testing import AdapterContract, Stage
 from workloads.smallbank import WORKLOAD as SMALLBANK
@@ -226,10 +227,10 @@ def test_a_tampered_chain_is_told(network: Network) -> None:
 
 
 def test_the_server_is_told_to_be_durable_and_says_so(bank: Network, stage: Stage) -> None:
-    assert bank.ledger_class.durability == "synchronous commit (fsync)"
+    assert bank.ledger_class.durability == Durability.FSYNC
     settings = stage.fixture.disclosed["settings"]
     assert {"fsync=on", "synchronous_commit=on", "full_page_writes=on"} <= set(settings)
-    assert stage.fixture.disclosed["durability"] == "synchronous commit (fsync)"
+    assert stage.fixture.disclosed["durability"] == Durability.FSYNC
     assert stage.fixture.disclosed["client"] == f"PostgreSQL {settings[0].split('=')[1]}"
 
 
@@ -265,7 +266,7 @@ def test_an_outside_database_is_measured_and_left_as_it_was(shared: Network) -> 
 def test_the_password_may_come_as_a_header(shared: Network) -> None:
     adapter = PostgresAdapter()
     adapter.open(Endpoint(dsn_of(shared), headers={"Password": shared.secrets["password"]}))
-    assert adapter.prepare(Setup(TRANSFER, {}, 2, 100, 1)).disclosed["durability"] == "synchronous commit (fsync)"
+    assert adapter.prepare(Setup(TRANSFER, {}, 2, 100, 1)).disclosed["durability"] == Durability.FSYNC
     adapter.close()
     with pytest.raises(LedgerError, match="no PostgreSQL server answers"):
         adapter.open(Endpoint("postgresql://bench@127.0.0.1:9/postgres", timeout_s=2))

@@ -24,7 +24,7 @@ from bench.ledgers.ports import free_port
 from bench.ledgers.process import NodeProcess
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.errors import ConfigurationError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 
 VERSION = "0.38.25"
 FUNDING_KEY = "funding_key"
@@ -36,9 +36,9 @@ SOURCE = GoSource(
     takes="about 2 minutes on two cores",
 )
 _CLASS = LedgerClass(
-    fault_model="byzantine",
+    fault_model=FaultModel.BYZANTINE,
     tolerated_faults=1,
-    durability="fsync per block",
+    durability=Durability.FSYNC,
     crypto=CryptoSuite.ED25519,
     operators="one per validator (here one machine)",
 )

@@ -11,10 +11,10 @@ from bench.ledgers import state
 from bench.ledgers.process import spawn
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.errors import ConfigurationError, LedgerError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 
 KEY = "0x" + "5a" * 32
-CLASS = LedgerClass("crash", 1, "memory only", CryptoSuite.ED25519, "two organisations")
+CLASS = LedgerClass(FaultModel.CRASH, 1, Durability.MEMORY, CryptoSuite.ED25519, "two organisations")
 
 
 class SleepyLedger:
