@@ -20,6 +20,7 @@ from bench.model.phase import Outcome, Phase
 from bench.model.reasons import NOTHING_FINAL, STARTED_EMPTY
 from bench.model.result import Counts, Headroom, ProcessResources, Verdict
 from bench.model.transaction import HARNESS_CAUSED_DROPS, ErrorClass
+from bench.monitors.programs import is_program
 from bench.stats.percentiles import SHARES, minimal_count, nearest_rank
 
 HARNESS_BOUND = "harness-bound: "
@@ -35,6 +36,7 @@ small machine delays a process by some tens of ms.
 """
 EMPTY_SHARE = 0.01
 """In so much of goodput's window nothing may become final yet: it moves goodput by no more than a trial can tell."""
+PROGRAM_USED = ", a program of the load, used"
 STAMPING_PROCESSES = ("worker", "observer")
 """Processes whose names begin so take time stamps; when one of them is busy, its stamps are late."""
 
@@ -54,6 +56,7 @@ class Evidence:
     unknown_statuses: int
     pipeline: Pipeline
     resources: Sequence[ProcessResources]
+    processors: int
     incidents: Incidents
     limits: Limits
     headroom: Headroom | None
@@ -84,6 +87,7 @@ class Evidence:
             unknown_statuses=int(np.count_nonzero(rows["error_class"] == ErrorClass.STATUS_UNKNOWN)),
             pipeline=Pipeline.of(trial, measured),
             resources=trial.resources,
+            processors=trial.processors,
             incidents=trial.incidents,
             limits=trial.limits,
             headroom=trial.headroom,
@@ -176,11 +180,20 @@ def _load(evidence: Evidence) -> list[str]:
 
 def _cpu(evidence: Evidence) -> list[str]:
     bound = evidence.limits.worker_cpu_percent
-    return [
+    together = bound * evidence.processors
+    stamping = [
         f"{HARNESS_BOUND}{process.process} used {process.cpu_percent_mean:.0f} % of a core on average, below "
         f"{bound:g} % is needed; add workers or lower the rate"
         for process in _stamping(evidence.resources)
         if process.cpu_percent_mean >= bound
+    ]
+    return stamping + [
+        f"{HARNESS_BOUND}{process.process}{PROGRAM_USED} {process.cpu_percent_mean:.0f} % of a core on "
+        f"average, below {together:g} % is needed ({bound:g} % of each of {evidence.processors} processors); lower the "
+        "rate, or use a machine with more processors"
+        for process in evidence.resources
+        if process.phase == Phase.MEASURE and process.role == "harness" and is_program(process.process)
+        if process.cpu_percent_mean >= together
     ]
 
 

@@ -146,6 +146,9 @@ def test_a_network_is_driven_by_its_profile_and_a_key_file(network: Network, tmp
     counts = result["trials"][0]["counts"]
     assert counts["finalized"] == counts["submitted"] > 30
     assert [one["status"] for one in result["audit"]["invariants"]] == ["held"]
+    ours = {one["process"]: one["cpu_s"] for one in result["trials"][0]["resources"] if one["role"] == "harness"}
+    assert {"fabric-client (worker-0)", "fabric-client (observer)"} <= ours.keys(), "they send and follow the load"
+    assert ours["fabric-client (worker-0)"] > 0
     deadline = time.monotonic() + 10  # a client program ends a moment after its worker
     while list(tmp_path.glob("bench-fabric-*")) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -63,6 +63,12 @@ def test_a_clean_trial_is_valid_without_reasons_or_notes():
         ),
         (
             plain(),
+            {"resources": [worker_cpu(1), worker_cpu(170, "fabric-client (worker-0)")], "processors": 2},
+            "harness-bound: fabric-client (worker-0), a program of the load, used 170 % of a core on average, below "
+            "170 % is needed (85 % of each of 2 processors); lower the rate",
+        ),
+        (
+            plain(),
             {"incidents": Incidents(observer_pause_ns=1_500_000_000)},
             "harness-bound: the observer stood still for 1,500 ms and may have stamped blocks late by as much, at most "
             "250 ms are allowed; free the machine",
@@ -82,6 +88,15 @@ def test_each_broken_rule_is_named_with_value_bound_and_remedy(rows, changes, re
     matching = [text for text in reasons if text.startswith(reason)]
     assert len(matching) == 1
     assert ";" in matching[0]
+
+
+def test_a_program_of_the_load_may_use_more_than_one_processor():
+    resources = [
+        worker_cpu(1),
+        worker_cpu(169, "fabric-client (worker-0)"),
+        worker_cpu(99, "postgres_node (coordinator)"),
+    ]
+    assert judged(plain(), resources=resources, processors=2)[:2] == ("valid", [])
 
 
 def test_drops_at_the_in_flight_bound_are_the_ledgers_result():
