@@ -142,6 +142,7 @@ def _genesis(funding: Key, gas_limit: int) -> dict[str, object]:
     return {
         "config": config,
         "difficulty": "0x0",
+        "extraData": "0x" + geth_node.network_mark().hex(),
         "gasLimit": hex(gas_limit),
         "baseFeePerGas": hex(_BASE_FEE_WEI),
         "alloc": {funding.address: {"balance": hex(_FUNDS_WEI)}},

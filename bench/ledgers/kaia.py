@@ -219,10 +219,10 @@ def _genesis(validators: list[_Validator], funding: Key) -> dict[str, object]:
 
 
 def _extra(addresses: list[str]) -> bytes:
-    """32 bytes of nothing and RLP of (validators, no seal, no committed seals): what Istanbul begins with."""
+    """The network's mark and RLP of (validators, no seal, no committed seals): what Istanbul begins with."""
     listed = b"".join(b"\x94" + bytes.fromhex(address[2:]) for address in sorted(addresses))
     body = _long_list(listed) + b"\xb8\x41" + bytes(65) + b"\xc0"
-    return bytes(32) + _long_list(body)
+    return geth_node.network_mark() + _long_list(body)
 
 
 def _long_list(payload: bytes) -> bytes:
