@@ -127,6 +127,45 @@ def test_a_document_is_anchored_once(network: Network) -> None:
         assert refused.error_class is ErrorClass.READ_REFUSED
 
 
+def test_a_key_given_as_text_goes_with_a_process_that_is_killed(network: Network, tmp_path: Path) -> None:
+    options = dict(network.adapter_options)
+    pem = Path(str(options.pop("key"))).read_text()
+    script = tmp_path / "prepare.py"
+    script.write_text(
+        "import sys, json, time\n"
+        "from bench.adapters.fabric.adapter import FabricAdapter\n"
+        "from bench.api import Endpoint, Setup\n"
+        "from workloads.notary import WORKLOAD\n"
+        "url, options, pem = json.loads(sys.stdin.readline())\n"
+        "adapter = FabricAdapter()\n"
+        "adapter.open(Endpoint(url, options=options))\n"
+        "fixture = adapter.prepare(Setup(WORKLOAD, {}, 2, 100, 1, {'funding_key': pem}))\n"
+        "print(fixture.data['key'], flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(json.dumps([network.endpoint, options, pem]) + "\n")
+        process.stdin.flush()
+        key = Path(process.stdout.readline().strip())
+        assert key.read_text().strip() == pem.strip()
+        assert (key.stat().st_mode & 0o777, temporary in key.parents) == (0o600, True)
+    finally:
+        process.kill()
+        process.communicate()
+    deadline = time.monotonic() + 10
+    while list(temporary.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not list(temporary.iterdir())
+
+
 def test_a_network_is_driven_by_its_profile_and_a_key_file(network: Network, tmp_path: Path) -> None:
     options = network.adapter_options
     profile = tmp_path / "connection.yaml"

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from bench.adapters.fabric.chaincode import chunks, read_info, words
 from bench.adapters.fabric.options import FabricOptions, read_options
-from bench.adapters.fabric.preparing import KEY, READ, WRITE, key_file, open_entries
+from bench.adapters.fabric.preparing import KEY, READ, WRITE, open_entries
 from bench.adapters.fabric.process import ClientProcess, ClientSpec, FabricClient, find_program
 from bench.adapters.fabric.profile import Profile, read_profile
 from bench.adapters.fabric.proposal import SALT_BYTES, Signer, Target, nonce_of, read_key
@@ -49,7 +49,6 @@ class FabricAdapter:
         self._client: FabricClient | None = None
         self._signer: Signer | None = None
         self._fixture: Fixture | None = None
-        self._own_key: Path | None = None
         self._salt = b""
         self._counts: dict[int, int] = defaultdict(int)
 
@@ -73,10 +72,11 @@ class FabricAdapter:
     def prepare(self, setup: Setup) -> Fixture:
         """Open the accounts the chaincode lacks; each opening transaction is seen VALID before this returns."""
         info, options = read_info(setup.workload), self._opened_options()
-        key, client = key_file(options.key, setup.secrets), options.client or find_program()
-        self._own_key = key if KEY in setup.secrets else None
-        if self._client is None:
-            self._connect(key, client)
+        client, given = options.client or find_program(), setup.secrets.get(KEY)
+        if given is not None or self._process is None:
+            self._disconnect()
+            self._connect(options.key, client, given)
+        key = self._connected().key
         self._salt = secrets.token_bytes(SALT_BYTES)
         chaincode, seconds = options.chaincode or setup.workload.name, int(time.time())
         signer = self._make_signer(chaincode, seconds, key)
@@ -95,7 +95,7 @@ class FabricAdapter:
                 "total": info.total,
                 "entries": entries,
                 "money": self._money(info.total, entries),
-                "key": str(key.absolute()),
+                "key": str(key),
                 "client": str(client),
             },
             disclosed={
@@ -155,27 +155,29 @@ class FabricAdapter:
         return self._money(total, entries) - int(str(self._data("money")))
 
     def close(self) -> None:
-        """Release sockets, end the client program, and remove the file that a key given to `prepare` was put in: who
-        prepared closes last.
+        """Release sockets, and end the client program; with it goes the file that a key given to `prepare` was put in:
+        who prepared closes last.
         """
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._client is not None:
             self._client.close()
             self._client = None
         if self._process is not None:
             self._process.close()
             self._process = None
-        if self._own_key is not None:
-            self._own_key.unlink(missing_ok=True)
-            self._own_key = None
 
-    def _connect(self, key: Path, program: Path | None) -> None:
+    def _connect(self, key: Path | None, program: Path | None, pem: str | None = None) -> None:
         options, profile, endpoint = self._opened_options(), self._profile, self._endpoint
         if profile is None or endpoint is None:
             raise LedgerError("the adapter is not open", remedy="call open first")
         program = program if program is not None and program.is_file() else find_program()
-        cert = options.cert.absolute()
-        spec = ClientSpec(profile, cert, key.absolute(), options.submit_path, options.streams, endpoint.timeout_s)
-        self._process = ClientProcess(program, spec)
+        if key is None and pem is None:
+            raise ConfigurationError("no key to sign with", remedy="set the option key, or give --key-file")
+        cert, key = options.cert.absolute(), (key or Path()).absolute()
+        spec = ClientSpec(profile, cert, key, options.submit_path, options.streams, endpoint.timeout_s)
+        self._process = ClientProcess(program, spec, pem)
         try:
             self._client = self._process.connect(endpoint.timeout_s)
         except BaseException:
@@ -229,6 +231,11 @@ class FabricAdapter:
         if self._client is None:
             raise LedgerError("the adapter is not open", remedy="call open first")
         return self._client
+
+    def _connected(self) -> ClientProcess:
+        if self._process is None:
+            raise LedgerError("the adapter is not open", remedy="call open first")
+        return self._process
 
     def _opened_options(self) -> FabricOptions:
         if self._options is None:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -65,15 +65,22 @@ class ClientSpec:
 
 
 class ClientProcess:
-    """One running client program. `close` is idempotent."""
+    """One running client program. `close` is idempotent. Its directory goes when it is closed, and also when our own
+    process was killed: its input ends, and it removes the directory. So a key given as text (`pem`) is kept there.
+    """
 
-    def __init__(self, program: Path, spec: ClientSpec) -> None:
+    def __init__(self, program: Path, spec: ClientSpec, pem: str | None = None) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="bench-fabric-"))
         self._socket = self._directory / "client.sock"
         with (self._directory / "client.log").open("wb") as log:
             self._child: subprocess.Popen[bytes] | None = _started(program, log)
+        self.key = spec.key
         try:
-            self._await_ready(spec.as_line(self._socket))
+            if pem is not None:
+                self.key = self._directory / "key.pem"
+                self.key.touch(mode=0o600)
+                self.key.write_text(pem + "\n")
+            self._await_ready(replace(spec, key=self.key).as_line(self._socket))
         except BaseException:
             self.close()
             raise

@@ -54,6 +54,7 @@ func run(lifeline io.Reader, out io.Writer) error {
 	directory := filepath.Dir(config.Socket)
 	os.Remove(config.Socket)
 	os.Remove(filepath.Join(directory, "client.log"))
+	os.Remove(filepath.Join(directory, "key.pem"))
 	os.Remove(directory)
 	return err
 }
