@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
+from bench.model.masking import masked
+
 
 def say(text: str = "") -> None:
     """A line of the answer."""
@@ -35,7 +37,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def _put(text: str, stream: TextIO) -> None:
     """Nobody may read on (`| head -1`); what is being done is done all the same, and the rest goes nowhere."""
     try:
-        print(text, file=stream, flush=True)
+        print(masked(text), file=stream, flush=True)
     except BrokenPipeError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
