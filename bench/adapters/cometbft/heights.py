@@ -16,8 +16,9 @@ from typing import Any
 import orjson
 import websocket
 
-from bench.adapters.cometbft.rpc import Peer, Rpc, UnreachedError
+from bench.adapters.cometbft.rpc import Peer, Rpc
 from bench.adapters.jsonrpc.channel import NotSentError, Target
+from bench.adapters.jsonrpc.rpc import UnreachedError
 from bench.adapters.jsonrpc.ws import connect
 from bench.model.clock import monotonic_ns
 from bench.model.errors import LedgerError

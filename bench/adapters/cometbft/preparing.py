@@ -13,9 +13,10 @@ from typing import Any
 from bench.adapters.cometbft import application, kvstore
 from bench.adapters.cometbft.application import FUND, OPEN_CUSTOMERS, Signer, Wallet, domain
 from bench.adapters.cometbft.options import CometBftOptions
-from bench.adapters.cometbft.rpc import Rpc, RpcFault
+from bench.adapters.cometbft.rpc import Rpc
 from bench.adapters.cometbft.state import ApplicationReader
 from bench.adapters.cometbft.statuses import classify_check
+from bench.adapters.jsonrpc.rpc import RpcFault
 from bench.adapters.protocol import Fixture, JsonValue, Setup
 from bench.model.errors import ConfigurationError, LedgerError
 from bench.model.operation import Kind

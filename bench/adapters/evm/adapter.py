@@ -18,12 +18,13 @@ from bench.adapters.evm.options import EvmOptions, parse_options
 from bench.adapters.evm.preparing import Chain, prepare
 from bench.adapters.evm.probing import BATCH_SIZES, Capabilities, probe
 from bench.adapters.evm.receipts import ReceiptFetcher
-from bench.adapters.evm.rpc import BATCH_CALLS, Rpc, open_channel
+from bench.adapters.evm.rpc import Rpc, open_channel
 from bench.adapters.evm.signing import TransactionCodec, TransactionType, Wallet
 from bench.adapters.evm.state import EvmState
 from bench.adapters.evm.statuses import choose_source
 from bench.adapters.evm.submitting import submit
 from bench.adapters.jsonrpc.channel import Target, parse_target
+from bench.adapters.jsonrpc.rpc import BATCH_CALLS
 from bench.adapters.protocol import Endpoint, Finding, Fixture, JsonValue, Setup
 from bench.model.errors import HarnessError, LedgerError
 from bench.model.ledger import Finality, Sequencing

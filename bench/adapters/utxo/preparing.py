@@ -70,7 +70,7 @@ def restore(data: Mapping[str, JsonValue]) -> Prepared:
 def total_supply(rpc: Rpc) -> tuple[int, int] | None:
     """All coins in unspent outputs, and the height they were counted at; None where the node does not tell in time."""
     try:
-        answer = rpc.record("gettxoutsetinfo", "none")
+        answer = rpc.record("gettxoutsetinfo", ["none"])
     except LedgerError:
         return None
     amount, height = answer.get("total_amount"), answer.get("height")

@@ -52,7 +52,7 @@ class UtxoState:
     def _since_start(self) -> Iterator[tuple[int, RawTransaction]]:
         """(height, transaction) of every block above the one the fixture was made at."""
         for height in range(self._prepared.start_height + 1, self._rpc.number("getblockcount") + 1):
-            raw = str(self._rpc.call("getblock", self._rpc.call("getblockhash", height), 0))
+            raw = str(self._rpc.call("getblock", [self._rpc.call("getblockhash", [height]), 0]))
             try:
                 for each in transactions(bytes.fromhex(raw)):
                     yield height, each
@@ -66,7 +66,7 @@ class UtxoState:
         supply, height = now
         allowed = 0
         for each in range(self._prepared.start_height + 1, height + 1):
-            subsidy = self._rpc.record("getblockstats", each, ["subsidy"]).get("subsidy")
+            subsidy = self._rpc.record("getblockstats", [each, ["subsidy"]]).get("subsidy")
             if not isinstance(subsidy, int):
                 return None
             allowed += subsidy
@@ -91,7 +91,7 @@ class UtxoState:
         if count > _AT_ONCE or len(documents) % size:
             raise ConfigurationError("missing takes at most 500 whole documents at a time", value=len(documents))
         ids: list[list[JsonValue]] = [[tx_ids[at : at + size].hex(), True] for at in range(0, len(tx_ids), size)]
-        answers = self._rpc.batch("getrawtransaction", ids)
+        answers = self._rpc.answers("getrawtransaction", ids)
         wanted = [(_ANCHOR_HEAD + documents[at : at + size]).hex() for at in range(0, len(documents), size)]
         return sum(not _anchors(answer, script) for answer, script in zip(answers, wanted, strict=True))
 

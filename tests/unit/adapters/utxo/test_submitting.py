@@ -67,11 +67,17 @@ def test_its_own_id_is_the_usual_answer() -> None:
         (-26, "non-mandatory-script-verify-flag (Witness program hash mismatch)", ErrorClass.INVALID_TRANSACTION),
         (-28, "Loading block index...", ErrorClass.UNREACHABLE),
         (-32601, "Method not found", ErrorClass.METHOD_MISSING),
-        (-1, "something new", ErrorClass.NODE_ERROR),
+        (-26, "something new", ErrorClass.NODE_ERROR),
+        (-8, "a parameter", ErrorClass.NODE_ERROR),
     ],
 )
 def test_refusals_have_their_class(code: int, message: str, expected: ErrorClass) -> None:
     assert one(WRITES[0], 500, error(WRITES[0], code, message)) == Refusal(expected, message)
+
+
+@pytest.mark.parametrize(("code", "message"), [(-1, "bad-txns by name only"), (-32603, ""), (0, "oops")])
+def test_an_error_that_is_no_rejection_leaves_it_open(code: int, message: str) -> None:
+    assert isinstance(one(WRITES[0], 500, error(WRITES[0], code, message)), Unanswered)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +93,11 @@ def test_what_the_node_has_already_is_accepted(code: int, message: str) -> None:
     [
         (401, b"", Refusal(ErrorClass.UNAUTHORIZED, "HTTP 401")),
         (503, b"Work queue depth exceeded", Refusal(ErrorClass.RATE_LIMITED, "HTTP 503 Work queue depth exceeded")),
-        (500, b"oops", Refusal(ErrorClass.NODE_ERROR, "HTTP 500 oops")),
-        (504, b"<html>", Unanswered("HTTP 504 from a gateway")),
+        (500, b"Work queue depth exceeded", Refusal(ErrorClass.RATE_LIMITED, "HTTP 500 Work queue depth exceeded")),
+        (404, b"oops", Refusal(ErrorClass.NODE_ERROR, "HTTP 404 oops")),
+        (500, b"oops", Unanswered("HTTP 500 oops")),
+        (503, b"<html>", Unanswered("HTTP 503 <html>")),
+        (504, b"<html>", Unanswered("HTTP 504 <html>")),
         (200, b"<html>", Unanswered("the answer is not JSON-RPC: <html>")),
         (200, b"[]", Unanswered("the answer is a batch")),
         (200, b'{"result":null,"error":null}', Unanswered("the answer has neither result nor error")),
