@@ -70,23 +70,28 @@ def _interpret(item: dict[str, object], transaction: Transaction) -> Reply:
     if error is None:
         if result is None:
             return Unanswered("the answer has neither result nor error")
-        return ACCEPTED if transaction.tx_id or _holds_document(result, transaction) else _WRONG_ANSWER
+        return ACCEPTED if transaction.tx_id or confirmations(result, transaction) is not None else _WRONG_ANSWER
     code, message = 0, str(error)
     if isinstance(error, dict):
         given = error.get("code")
         code = given if isinstance(given, int) else 0
         message = str(error.get("message") or "")
     if not transaction.tx_id and code == NOT_FOUND:
-        return ACCEPTED  # the answer is: not anchored
+        return ACCEPTED  # the answer is 0: not anchored
     reply = classify_error(code, message)
     return reply if transaction.tx_id else refused_read(reply, message)
 
 
-def _holds_document(result: object, transaction: Transaction) -> bool:
-    """Whether a transaction that a read found carries the document it was to carry."""
-    outputs = result.get("vout") if isinstance(result, dict) else None
-    script = "6a20" + request_id(transaction.payload)
-    return any(each["scriptPubKey"]["hex"] == script for each in outputs or ())
+def confirmations(result: object, read: Transaction) -> int | None:
+    """What a read's answer says: how deep the transaction found is, its own block counted; 0, not anchored, while it
+    only waits in a pool; None for one in a block that does not carry the document it was to carry.
+    """
+    if not isinstance(result, dict) or not isinstance(depth := result.get("confirmations", 0), int):
+        return None
+    if depth < 1:
+        return 0
+    script = "6a20" + request_id(read.payload)
+    return depth if any(each["scriptPubKey"]["hex"] == script for each in result.get("vout") or ()) else None
 
 
 _WRONG_ANSWER = Refusal(ErrorClass.READ_REFUSED, "the transaction found does not carry the document")

@@ -13,7 +13,7 @@ from bench.adapters.utxo.encoding import OperationEncoder
 from bench.adapters.utxo.refusals import classify_error
 from bench.adapters.utxo.signing import Wallet
 from bench.adapters.utxo.slots import Slots
-from bench.adapters.utxo.submitting import submit
+from bench.adapters.utxo.submitting import confirmations, submit
 from bench.api import ACCEPTED, Account, ErrorClass, Kind, Operation, Refusal, Reply, Transaction, Unanswered
 
 DOCUMENT = sha256(b"document").digest()
@@ -144,8 +144,18 @@ def test_what_was_never_sent_is_told_from_what_was_lost(failure: Exception, expe
     assert submit(Played(fail), WRITES[:1]) == [expected]
 
 
-def found(script: str) -> dict[str, object]:
-    return {"result": {"vout": [{"scriptPubKey": {"hex": script}}]}, "error": None, "id": DOCUMENT.hex()}
+def found(script: str, depth: int = 1) -> dict[str, object]:
+    carried = {"vout": [{"scriptPubKey": {"hex": script}}], "confirmations": depth}
+    return {"result": carried, "error": None, "id": DOCUMENT.hex()}
+
+
+def test_a_document_is_anchored_when_a_block_holds_it() -> None:
+    ours, other = "6a20" + DOCUMENT.hex(), "6a20" + "00" * 32
+    assert confirmations(found(ours, 3)["result"], READ) == 3
+    assert confirmations(found(other, 3)["result"], READ) is None
+    assert confirmations({"vout": [{"scriptPubKey": {"hex": ours}}]}, READ) == 0, "it waits in a pool"
+    assert confirmations(found(ours, 0)["result"], READ) == 0
+    assert confirmations("?", READ) is None
 
 
 def test_a_read_is_answered_when_it_finds_the_document_or_nothing() -> None:
