@@ -251,6 +251,9 @@ def test_the_audit_sees_money_that_comes_from_elsewhere_and_money_that_leaves(
 ) -> None:
     adapter, fixture, node = prepared
     made = restore(fixture.data)
+    blocks, _, sending = fixture.disclosed["paths"]
+    assert blocks.startswith("blocks: waitforblockheight, a long poll of at most 500 ms")
+    assert sending == "sending: sendrawtransaction to one node"
 
     def created() -> object:
         return adapter.state().read("money_created_since_start", {})

@@ -46,6 +46,11 @@ class Rpc:
         """Who is asked now."""
         return self._peers[self._current]
 
+    @property
+    def size(self) -> int:
+        """How many nodes there are to ask."""
+        return len(self._peers)
+
     def give_up(self, peer: Peer) -> None:
         """Ask the one after `peer` from now on, if `peer` is asked now."""
         if self.current is peer:

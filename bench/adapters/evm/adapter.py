@@ -33,6 +33,7 @@ from bench.model.transaction import CommitEvent, Reply, Transaction
 from bench.model.workload import StateReader
 
 _PROBE_PATIENCE_S = 1.0
+_AUDIT_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +153,10 @@ class EvmAdapter:
         return self._prepared().encoder.filler(sender, sequence)
 
     def state(self) -> StateReader:
-        """Reads at the latest block."""
-        ready = self._prepared()
-        rpc = self._opened().chain.rpc
+        """Reads at the latest block, which outlive a gateway's hiccup."""
+        ready, opened = self._prepared(), self._opened()
+        chain = opened.chain
+        rpc = Rpc(chain.channel, opened.target.shown, _AUDIT_PATIENCE_S, chain.rpc.batch_calls)
         return EvmState(rpc, ready.encoder, ready.wallet, ready.contract, ready.sequences, ready.opening)
 
     def _use(self, fixture: Fixture) -> None:

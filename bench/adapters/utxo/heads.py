@@ -18,6 +18,9 @@ from bench.model.errors import LedgerError
 _WAIT_MS = 500
 _PAUSE_S = 0.2
 
+WATCHING_PATH = f"blocks: waitforblockheight, a long poll of at most {_WAIT_MS} ms, answered at a higher block"
+"""For the bundle."""
+
 
 @dataclass(frozen=True, slots=True)
 class Head:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from bench.adapters.protocol import Fixture, JsonValue, Setup
 from bench.adapters.utxo.encoding import READS, WRITES, cannot_express
 from bench.adapters.utxo.funding import COIN, Plan, fan_out
+from bench.adapters.utxo.heads import WATCHING_PATH
 from bench.adapters.utxo.options import UtxoOptions
 from bench.adapters.utxo.rpc import Rpc
 from bench.adapters.utxo.signing import PAYMENT_VBYTES, Key, Wallet, parse_secret
@@ -126,6 +127,10 @@ def _funding_secret(text: str | None) -> bytes:
     return secret
 
 
+def _nodes(count: int) -> str:
+    return f"{count} nodes in turn" if count > 1 else "one node"
+
+
 def _disclosed(rpc: Rpc, plan: Plan, tip: str, options: UtxoOptions) -> dict[str, JsonValue]:
     network = rpc.record("getnetworkinfo")
     return {
@@ -137,6 +142,11 @@ def _disclosed(rpc: Rpc, plan: Plan, tip: str, options: UtxoOptions) -> dict[str
         "fee_per_transaction": plan.fee,
         "fee_rate_per_vbyte": plan.fee_rate,
         "amount_unit": options.amount_unit,
+        "paths": [
+            WATCHING_PATH,
+            "statuses: getblock, one request per block; what is in one is valid",
+            f"sending: sendrawtransaction to {_nodes(len(options.submit_urls))}",
+        ],
         "unconfirmed_chains": "none: one confirmed output for each write of an even share",
         "confirmations": f"{options.confirmations}, the block itself counted",
     }
