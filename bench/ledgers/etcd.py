@@ -73,9 +73,6 @@ class EtcdLedger:
         download="8.4 MB with apt",
     )
 
-    def __init__(self) -> None:
-        self._processes: dict[str, list[NodeProcess]] = {}
-
     def installed(self) -> Path | None:
         """On PATH, else the cached one."""
         found = debian.installed(PROGRAM)
@@ -107,33 +104,23 @@ class EtcdLedger:
         nodes = tuple(
             member.node(process, spec.command) for member, process, spec in zip(members, processes, specs, strict=True)
         )
-        network = self._network(program, chosen, members, nodes)
-        self._processes[network.endpoint] = processes
-        return network
+        return self._network(program, chosen, members, nodes)
 
     def down(self, network: Network) -> None:
         """All nodes at once, also those another process started."""
-        kept = self._processes.pop(network.endpoint, [])
         stop_nodes(network, _STOP_S)
-        for process in kept:
-            process.stop(_STOP_S)
 
     def _network(self, program: Path, options: EtcdOptions, members: list[_Member], nodes: tuple[Node, ...]) -> Network:
         file_system = file_system_of(members[0].directory)
-        return Network(
-            ledger=self.info.name,
-            family=self.info.family,
-            adapter=self.info.adapter,
+        flags = (*options.flags(), f"file_system={file_system}")
+        return replace(
+            self.info.network(members[0].client_url, nodes, flags),
             version=_version(program),
-            endpoint=members[0].client_url,
-            nodes=nodes,
-            finality=self.info.finality,
             ledger_class=replace(
                 self.info.ledger_class,
                 tolerated_faults=(options.nodes - 1) // 2,
                 durability=durability_on(file_system),
             ),
-            flags=(*options.flags(), f"file_system={file_system}"),
             links=full_mesh([node.name for node in nodes]),
             adapter_options={"endpoints": [member.client_url for member in members], "keep": True},
         )

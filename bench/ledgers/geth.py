@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -114,16 +115,8 @@ class GethLedger:
             role="execution client",
             metrics_url=f"http://{metrics}{geth_node.METRICS_PATH}",
         )
-        return Network(
-            ledger=_NAME,
-            family=self.info.family,
-            adapter=self.info.adapter,
-            version=_PROGRAM.version,
-            endpoint=f"http://{address}",
-            nodes=(node,),
-            finality=self.info.finality,
-            ledger_class=self.info.ledger_class,
-            flags=("genesis: rules of Cancun", *chosen.flags()),
+        return replace(
+            self.info.network(f"http://{address}", [node], ("genesis: rules of Cancun", *chosen.flags())),
             secrets={geth_node.FUNDING_KEY: "0x" + key.secret.hex()},
         )
 

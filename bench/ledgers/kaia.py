@@ -15,7 +15,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -160,16 +160,9 @@ class KaiaLedger:
             for validator, spec, process in zip(validators, specs, processes, strict=True)
         )
         first = validators[0]
-        return Network(
-            ledger=_NAME,
-            family=self.info.family,
-            adapter=self.info.adapter,
-            version=self.info.version,
-            endpoint=f"http://{first.address}",
-            nodes=nodes,
-            finality=self.info.finality,
-            ledger_class=self.info.ledger_class,
-            flags=(f"genesis: istanbul, base fee {BASE_FEE_WEI} wei", *chosen.flags()),
+        flags = (f"genesis: istanbul, base fee {BASE_FEE_WEI} wei", *chosen.flags())
+        return replace(
+            self.info.network(f"http://{first.address}", nodes, flags),
             links=full_mesh([node.name for node in nodes]),
             secrets={geth_node.FUNDING_KEY: "0x" + funding.secret.hex()},
             adapter_options={"ws_url": f"ws://{first.host}:{first.ws_port}"},

@@ -24,7 +24,7 @@ from bench.ledgers.file_system import durability_on, file_system_of
 from bench.ledgers.nodes import NodeSpec, start_nodes
 from bench.ledgers.options import Options, parse_options
 from bench.ledgers.ports import free_port
-from bench.ledgers.process import NodeProcess, recorded
+from bench.ledgers.process import recorded
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Link, Network, Node
 
@@ -61,9 +61,6 @@ class PostgresLedger:
         download="about 35 MB with apt, unless PostgreSQL is there",
     )
 
-    def __init__(self) -> None:
-        self._processes: dict[tuple[Path, str], NodeProcess] = {}
-
     def installed(self) -> Path | None:
         """The server that `up` would start."""
         found = postgres_server.installed()
@@ -85,25 +82,19 @@ class PostgresLedger:
         try:
             url = f"postgresql://{postgres_server.USER}@{_HOST}:{port}/postgres"
             arguments = ("--database", url, "--max-group", str(chosen.max_group), "--insist")
-            process, endpoint, sequencer = socket_node.start(
+            sequencer = socket_node.start(
                 "bench.ledgers.postgres_node", arguments, directory / SEQUENCER, SEQUENCER, {"PGPASSWORD": password}
             )
         except BaseException:
-            self._end(database)
+            _end(database)
             raise
-        self._keep(process, sequencer)
-        progress(f"postgres: ready at {endpoint}")
+        progress(f"postgres: ready at {sequencer.address}")
         file_system = file_system_of(directory)
-        return Network(
-            ledger=self.info.name,
-            family=self.info.family,
-            adapter=self.info.adapter,
+        flags = (*chosen.settings(), f"max_group={chosen.max_group}", f"file_system={file_system}")
+        return replace(
+            self.info.network(sequencer.address, [database, replace(sequencer, role="sequencer")], flags),
             version=programs.version(),
-            endpoint=endpoint,
-            nodes=(database, _as_sequencer(sequencer)),
-            finality=self.info.finality,
             ledger_class=replace(self.info.ledger_class, durability=durability_on(file_system)),
-            flags=(*chosen.settings(), f"max_group={chosen.max_group}", f"file_system={file_system}"),
             links=(Link(SEQUENCER, DATABASE),),
             secrets={"password": password},
         )
@@ -111,7 +102,7 @@ class PostgresLedger:
     def down(self, network: Network) -> None:
         """The sequencer after its last commit, then the server with its sessions ended."""
         for node in reversed(network.nodes):
-            self._end(node)
+            _end(node)
 
     def _start_database(
         self,
@@ -134,29 +125,17 @@ class PostgresLedger:
             programs.environment(),
         )
         (process,) = start_nodes([spec], progress, "postgres")
-        node = Node(DATABASE, f"{_HOST}:{port}", process.pid, directory, tuple(command), role="database")
-        self._keep(process, node)
-        return node
-
-    def _keep(self, process: NodeProcess, node: Node) -> None:
-        assert node.data_directory is not None
-        self._processes[node.data_directory, node.name] = process
-
-    def _end(self, node: Node) -> None:
-        if node.data_directory is None:
-            return
-        process = self._processes.pop((node.data_directory, node.name), None)
-        process = process or recorded(node.data_directory, node.name)
-        if process is None:
-            return
-        if node.role == "database" and process.node.running():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGINT)  # "fast": SIGTERM would wait for sessions to end by themselves
-        process.stop(socket_node.STOP_S)
+        return Node(DATABASE, f"{_HOST}:{port}", process.pid, directory, tuple(command), role="database")
 
 
-def _as_sequencer(node: Node) -> Node:
-    return Node(node.name, node.address, node.pid, node.data_directory, node.command, role="sequencer")
+def _end(node: Node) -> None:
+    process = None if node.data_directory is None else recorded(node.data_directory, node.name)
+    if process is None:
+        return
+    if node.role == "database" and process.node.running():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGINT)  # "fast": SIGTERM would wait for sessions to end by themselves
+    process.stop(socket_node.STOP_S)
 
 
 def _answers(port: int, password: str) -> bool:

@@ -123,16 +123,9 @@ class CometBftLedger:
             )
             for one, process, spec in zip(validators, processes, specs, strict=True)
         )
-        return Network(
-            ledger=self.info.name,
-            family=self.info.family,
-            adapter=self.info.adapter,
-            version=VERSION,
-            endpoint=validators[0].rpc_url,
-            nodes=nodes,
-            finality=self.info.finality,
+        return replace(
+            self.info.network(validators[0].rpc_url, nodes, options.flags()),
             ledger_class=replace(self.info.ledger_class, tolerated_faults=options.tolerated_faults),
-            flags=options.flags(),
             links=full_mesh([node.name for node in nodes]),
             secrets=self.keys(treasury),
             adapter_options={"nodes": [one.rpc_url for one in validators]},

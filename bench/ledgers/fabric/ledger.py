@@ -149,16 +149,10 @@ def _network(layout: Layout, built: Programs, options: FabricOptions, running: l
         "submit_path": options.submit_path,
     }
     tolerated = (options.orderers - 1) // 2
-    return Network(
-        ledger="fabric",
-        family="fabric",
-        adapter="fabric",
+    return replace(
+        FabricLedger.info.network(f"grpcs://{peer.address}", nodes, options.flags()),
         version=built.version,
-        endpoint=f"grpcs://{peer.address}",
-        nodes=tuple(nodes),
-        finality=FINALITY,
         ledger_class=replace(_CLASS, tolerated_faults=tolerated),
-        flags=options.flags(),
         adapter_options=known,
         links=full_mesh([member.name for member in (*layout.orderers, *layout.peers)]),
     )
