@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,7 +128,16 @@ def test_a_document_is_anchored_once(network: Network) -> None:
         assert refused.error_class is ErrorClass.READ_REFUSED
 
 
-def test_a_key_given_as_text_goes_with_a_process_that_is_killed(network: Network, tmp_path: Path) -> None:
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A place for temporary files with a short name: sockets are among them."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        yield Path(directory)
+
+
+def test_a_key_given_as_text_goes_with_a_process_that_is_killed(
+    network: Network, tmp_path: Path, temporary: Path
+) -> None:
     options = dict(network.adapter_options)
     pem = Path(str(options.pop("key"))).read_text()
     script = tmp_path / "prepare.py"
@@ -143,8 +153,6 @@ def test_a_key_given_as_text_goes_with_a_process_that_is_killed(network: Network
         "print(fixture.data['key'], flush=True)\n"
         "time.sleep(600)\n"
     )
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
         [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -166,7 +174,7 @@ def test_a_key_given_as_text_goes_with_a_process_that_is_killed(network: Network
     assert not list(temporary.iterdir())
 
 
-def test_a_network_is_driven_by_its_profile_and_a_key_file(network: Network, tmp_path: Path) -> None:
+def test_a_network_is_driven_by_its_profile_and_a_key_file(network: Network, tmp_path: Path, temporary: Path) -> None:
     options = network.adapter_options
     profile = tmp_path / "connection.yaml"
     profile.write_text(yaml.safe_dump(json.loads(Path(str(options["profile"])).read_text())))
@@ -177,7 +185,7 @@ def test_a_network_is_driven_by_its_profile_and_a_key_file(network: Network, tmp
         *("--set", f"endpoint.options.cert={options['cert']}", "--set", "endpoint.options.submit_path=gateway"),
         *("--key-file", str(options["key"]), "--out", str(tmp_path / "out")),
     ]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(temporary)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
     assert done.returncode in (0, 3), done.stderr  # 3: this machine was too busy for a valid measurement
     (found,) = (tmp_path / "out").glob("*/result.json")
@@ -189,9 +197,9 @@ def test_a_network_is_driven_by_its_profile_and_a_key_file(network: Network, tmp
     assert {"fabric-client (worker-0)", "fabric-client (observer)"} <= ours.keys(), "they send and follow the load"
     assert ours["fabric-client (worker-0)"] > 0
     deadline = time.monotonic() + 10  # a client program ends a moment after its worker
-    while list(tmp_path.glob("bench-fabric-*")) and time.monotonic() < deadline:
+    while list(temporary.glob("bench-fabric-*")) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not list(tmp_path.glob("bench-fabric-*")), "a key or a client program's files were left behind"
+    assert not list(temporary.glob("bench-fabric-*")), "a key or a client program's files were left behind"
     key = Path(str(options["key"])).read_text().splitlines()[1]
     for path in found.parent.iterdir():
         assert key.encode() not in path.read_bytes()
