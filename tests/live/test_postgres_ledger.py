@@ -20,18 +20,17 @@ from bench.api import (
     Adapter,
     ConfigurationError,
     Endpoint,
-    Kind,
     LedgerError,
     Network,
     Operation,
     Setup,
-    Workload,
 )
 from bench.ledgers import postgres_server
 from bench.ledgers.postgres import PostgresLedger
 from bench.model.ledger import Durability
 from bench.model.transaction import ErrorClass, Refusal, Unanswered
 from bench.testing import AdapterContract, Stage
+from tests.support.contracts import SmallBank, Transfers, running
 from workloads.smallbank import WORKLOAD as SMALLBANK
 from workloads.transfer import WORKLOAD as TRANSFER
 
@@ -42,29 +41,20 @@ BANK = {**SMALLBANK.defaults, "customers": 10}
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Network]:
-    ledger = PostgresLedger()
-    network = ledger.up(tmp_path / "one", {}, SILENT)
-    try:
+    with running(PostgresLedger(), tmp_path / "one") as network:
         yield network
-    finally:
-        ledger.down(network)
-        ledger.down(network)
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    ledger = PostgresLedger()
-    network = ledger.up(tmp_path_factory.mktemp("shared"), {}, SILENT)
-    yield network
-    ledger.down(network)
+    with running(PostgresLedger(), tmp_path_factory.mktemp("shared")) as network:
+        yield network
 
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    ledger = PostgresLedger()
-    network = ledger.up(tmp_path_factory.mktemp("bank"), {}, SILENT)
-    yield network
-    ledger.down(network)
+    with running(PostgresLedger(), tmp_path_factory.mktemp("bank")) as network:
+        yield network
 
 
 @pytest.fixture
@@ -98,8 +88,7 @@ class PostgresContract(AdapterContract):
         return PostgresAdapter
 
 
-class TestTransferOnPostgres(PostgresContract):
-    read = Operation("balance", {"of": Account(1)}, Kind.READ)
+class TestTransferOnPostgres(Transfers, PostgresContract):
     refused = Operation("transfer", {"to": Account(1), "amount": 2**62})
 
     @pytest.fixture
@@ -110,32 +99,13 @@ class TestTransferOnPostgres(PostgresContract):
     def other_endpoint(self, bank: Network) -> Endpoint:
         return Endpoint(bank.endpoint)
 
-    @pytest.fixture
-    def workload(self) -> Workload:
-        return TRANSFER
 
-    def write(self, number: int) -> Operation:
-        return Operation("transfer", {"to": Account(number % self.accounts), "amount": 1})
-
-
-class TestSmallBankOnPostgres(PostgresContract):
-    read = Operation("balance", {"customer": 1}, Kind.READ)
-    refused = Operation("send_payment", {"from": 1, "to": 2, "amount": 10**9}, expects_refusal=True)
+class TestSmallBankOnPostgres(SmallBank, PostgresContract):
+    customers = 10
 
     @pytest.fixture
     def endpoint(self, bank: Network) -> Endpoint:
         return Endpoint(bank.endpoint)
-
-    @pytest.fixture
-    def workload(self) -> Workload:
-        return SMALLBANK
-
-    @pytest.fixture
-    def parameters(self) -> dict[str, object]:
-        return BANK
-
-    def write(self, number: int) -> Operation:
-        return Operation("deposit_checking", {"customer": number % 10, "amount": 130})
 
 
 def deposit(customer: int = 0) -> Operation:
