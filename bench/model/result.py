@@ -2,8 +2,7 @@
 
 Keys that DESIGN calls fixed keep their names. The JSON Schema in `docs/bundle-schema.json` is generated from here.
 History of `schema`: 1 first published layout; 2 adds warm-up check, drift, latencies from the time of
-sending, efficiency, calibration and capacity (all absent in a bundle of 1); 3 adds the ledger's nodes and links;
-4 adds the class's remarks, and fault model and durability are among fixed values (free text in older bundles).
+sending, efficiency, calibration and capacity (all absent in a bundle of 1); 3 adds the ledger's nodes and links.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 3
 
 
 class _Part(BaseModel):
@@ -35,14 +34,13 @@ class FinalityInfo(_Part):
 
 
 class ClassInfo(_Part):
-    """The ledger's declared class; see `bench.model.ledger.LedgerClass`, of whose values these are the words."""
+    """The ledger's declared class; see `bench.model.ledger.LedgerClass`."""
 
     fault_model: str
     tolerated_faults: int
     durability: str
     crypto: str
     operators: str
-    remarks: str = ""
 
 
 class NodePart(_Part):

@@ -187,8 +187,7 @@ def class_rows(result: Result) -> tuple[tuple[str, str], ...]:
     """What the ledger protects against and how, without operators."""
     kind = result.ledger.ledger_class
     faults = f"{kind.fault_model}, tolerates {fmt.counted(kind.tolerated_faults, 'faulty node')}"
-    rows = (("Survives faults", faults), ("Stores data", kind.durability), ("Signatures", kind.crypto))
-    return (*rows, ("Remarks", kind.remarks)) if kind.remarks else rows
+    return (("Survives faults", faults), ("Stores data", kind.durability), ("Signatures", kind.crypto))
 
 
 def notes(result: Result) -> tuple[str, ...]:

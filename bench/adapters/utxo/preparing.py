@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
 from bench.adapters.protocol import Fixture, JsonValue, Setup
 from bench.adapters.utxo.encoding import READS, WRITES, cannot_express
 from bench.adapters.utxo.funding import COIN, Plan, fan_out
-from bench.adapters.utxo.heads import WATCHING_PATH
 from bench.adapters.utxo.options import UtxoOptions
 from bench.adapters.utxo.rpc import Rpc
 from bench.adapters.utxo.signing import PAYMENT_VBYTES, Key, Wallet, parse_secret
@@ -21,15 +20,13 @@ from bench.model.workload import Parameter
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a fixture says, parsed. `start_height`: blocks above it hold the load. `opening`: what the
-    accounts held together there, None where the node did not count.
-    """
+    """What a fixture says, parsed. `start_height`: blocks above it hold the load."""
 
     wallet: Wallet
     slots: Slots
     amount_unit: int
     start_height: int
-    opening: int | None
+    supply: int | None
 
 
 def prepare(rpc: Rpc, chain: str, options: UtxoOptions, setup: Setup) -> Fixture:
@@ -41,17 +38,16 @@ def prepare(rpc: Rpc, chain: str, options: UtxoOptions, setup: Setup) -> Fixture
     tip = str(rpc.call("getbestblockhash"))
     salt = sha256(b"bench accounts %d %b %b" % (setup.seed, secret, tip.encode())).digest()
     plan = _plan(options, setup)
-    wallet = Wallet(salt)
-    slots = fan_out(rpc, Key(secret), wallet, plan)
-    opening = held(rpc, [wallet[index].script for index in range(setup.accounts)])
-    start = rpc.number("getblockcount") if opening is None else opening.height
+    slots = fan_out(rpc, Key(secret), Wallet(salt), plan)
+    supply = total_supply(rpc)
+    start = rpc.number("getblockcount") if supply is None else supply[1]
     data: dict[str, JsonValue] = {
         "chain": chain,
         "salt": salt.hex(),
         "slots": slots.as_json(),
         "amount_unit": options.amount_unit,
         "start_height": start,
-        "opening": None if opening is None else opening.value,
+        "supply": None if supply is None else supply[0],
     }
     return Fixture(accounts=setup.accounts, data=data, disclosed=_disclosed(rpc, plan, tip, options))
 
@@ -59,37 +55,28 @@ def prepare(rpc: Rpc, chain: str, options: UtxoOptions, setup: Setup) -> Fixture
 def restore(data: Mapping[str, JsonValue]) -> Prepared:
     """What `prepare` wrote."""
     try:
-        opening = data["opening"]
+        supply = data["supply"]
         return Prepared(
             Wallet(bytes.fromhex(str(data["salt"]))),
             Slots.from_json(data["slots"]),
             int(str(data["amount_unit"])),
             int(str(data["start_height"])),
-            None if opening is None else int(str(opening)),
+            None if supply is None else int(str(supply)),
         )
     except (KeyError, ValueError) as error:
         raise LedgerError("the fixture is not one of this adapter", value=str(error), remedy="prepare again") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The sum of unspent outputs, counted at this block."""
-
-    value: int
-    height: int
-    block_id: str
-
-
-def held(rpc: Rpc, scripts: Sequence[bytes]) -> Held | None:
-    """What these scripts hold in blocks (a pool is left out); None where the node does not count in time."""
+def total_supply(rpc: Rpc) -> tuple[int, int] | None:
+    """All coins in unspent outputs, and the height they were counted at; None where the node does not tell in time."""
     try:
-        scan = rpc.record("scantxoutset", ["start", [f"raw({script.hex()})" for script in scripts]])
+        answer = rpc.record("gettxoutsetinfo", "none")
     except LedgerError:
         return None
-    amount, height, block_id = scan.get("total_amount"), scan.get("height"), scan.get("bestblock")
-    if not isinstance(amount, int | float) or not isinstance(height, int) or not isinstance(block_id, str):
+    amount, height = answer.get("total_amount"), answer.get("height")
+    if not isinstance(amount, int | float) or not isinstance(height, int):
         return None
-    return Held(round(amount * COIN), height, block_id)
+    return round(amount * COIN), height
 
 
 def _plan(options: UtxoOptions, setup: Setup) -> Plan:
@@ -127,10 +114,6 @@ def _funding_secret(text: str | None) -> bytes:
     return secret
 
 
-def _nodes(count: int) -> str:
-    return f"{count} nodes in turn" if count > 1 else "one node"
-
-
 def _disclosed(rpc: Rpc, plan: Plan, tip: str, options: UtxoOptions) -> dict[str, JsonValue]:
     network = rpc.record("getnetworkinfo")
     return {
@@ -142,11 +125,6 @@ def _disclosed(rpc: Rpc, plan: Plan, tip: str, options: UtxoOptions) -> dict[str
         "fee_per_transaction": plan.fee,
         "fee_rate_per_vbyte": plan.fee_rate,
         "amount_unit": options.amount_unit,
-        "paths": [
-            WATCHING_PATH,
-            "statuses: getblock, one request per block; what is in one is valid",
-            f"sending: sendrawtransaction to {_nodes(len(options.submit_urls))}",
-        ],
         "unconfirmed_chains": "none: one confirmed output for each write of an even share",
         "confirmations": f"{options.confirmations}, the block itself counted",
     }
