@@ -20,7 +20,17 @@ from bench.adapters.protocol import (
 )
 from bench.ledgers.protocol import Ledger, LedgerInfo, Progress
 from bench.model.errors import BenchError, ConfigurationError, LedgerError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Link, Network, Node, Sequencing
+from bench.model.ledger import (
+    CryptoSuite,
+    Durability,
+    FaultModel,
+    Finality,
+    LedgerClass,
+    Link,
+    Network,
+    Node,
+    Sequencing,
+)
 from bench.model.operation import Account, Kind, Operation
 from bench.model.procedure import Database, Procedure, Refused
 from bench.model.transaction import (
@@ -67,8 +77,10 @@ __all__ = [
     "ConfigurationError",
     "CryptoSuite",
     "Database",
+    "Durability",
     "Endpoint",
     "ErrorClass",
+    "FaultModel",
     "Finality",
     "Fixture",
     "Invariant",

@@ -7,6 +7,7 @@ because which of them ran would depend on the order of a search path.
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
@@ -97,8 +98,17 @@ def _find(group: str, name: str) -> metadata.EntryPoint:
         return points[name]
     near = difflib.get_close_matches(name, points, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
+    if _in_this_checkout(group, name):
+        hint = "its module is here, but this environment was installed without it: run `make setup` again. "
     known = ", ".join(sorted(points)) or "none; install this product with `make setup` so that it registers its own"
     raise ConfigurationError(f"unknown {group[:-1]}", value=name, remedy=f"{hint}known {group}: {known}")
+
+
+def _in_this_checkout(group: str, name: str) -> bool:
+    """Whether the product's files have a module of that name: then the entry points are older than they are."""
+    module = name.replace("-", "_")
+    folder = group if group == "workloads" else f"bench.{group}"
+    return module.isidentifier() and importlib.util.find_spec(f"{folder}.{module}") is not None
 
 
 def _points(group: str) -> dict[str, metadata.EntryPoint]:

@@ -17,7 +17,8 @@ begins with the load, not with what the harness does before it (opening accounts
 
 On a small machine nodes and load share the processors. So the CPU time of each process per valid transaction is shown
 too, and what of the machine went to others meanwhile. Nodes' and load's CPU together, of `minimal` in proportion to
-`ours`, is the ratio that goodput would have where nothing else ran and the processors were full: it is steadier.
+`ours`, is what the ratio of goodputs would be if the processors were full and CPU cost the same in every turn. What
+else runs disturbs both ratios.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ starts a sequencer, with a schema of its own, and ends it when it is closed; the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +13,14 @@ from bench.adapters.postgres_sequencer import Sequencer, check_address, probe
 from bench.adapters.protocol import Endpoint, Fixture, Setup
 from bench.adapters.sql import SqlAdapter
 from bench.model.errors import ConfigurationError, LedgerError
+from bench.model.ledger import Durability, Finality
 
 SCHEMES = ("postgresql://", "postgres://")
 _OPTIONS = {"max_group": 1000}
 _PASSWORD = "password"
+_COMMITS_EARLY = ("off",)
+"""With every other value a commit waits at least for this server's own disk."""
+_MAKES_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 
 
 class PostgresAdapter(SqlAdapter):
@@ -57,10 +61,12 @@ class PostgresAdapter(SqlAdapter):
                 raise
             self._external, self._sequencer = endpoint, sequencer
         fixture = super().prepare(setup)
+        settings = self._opened().greeting[4]
+        self.finality = finality_of(settings)
         return replace(
             fixture,
             data={**fixture.data, "socket": str(self._opened().address)},
-            disclosed=_disclosed(self._opened().greeting[4]),
+            disclosed=_disclosed(settings),
         )
 
     def close(self) -> None:
@@ -72,19 +78,25 @@ class PostgresAdapter(SqlAdapter):
             self._sequencer = None
 
 
+def finality_of(settings: Sequence[str]) -> Finality:
+    """What COMMIT means on a server with these settings (`name=value`, as the session sees them)."""
+    told = dict(setting.split("=", 1) for setting in settings)
+    if told.get("fsync") == "off":
+        return Finality("commit (not durable: fsync=off)")
+    if told.get("synchronous_commit") in _COMMITS_EARLY:
+        return Finality(f"commit (fsync later: synchronous_commit={told['synchronous_commit']})")
+    return PostgresAdapter.finality
+
+
 def _disclosed(settings: list[str]) -> dict[str, Any]:
     """What a reader must know of the server, from what it said itself."""
     told = dict(setting.split("=", 1) for setting in settings)
-    if told.get("fsync") != "on":
-        durability = "none against power loss (fsync=off)"
-    elif told.get("full_page_writes") != "on":
-        durability = "synchronous commit, torn pages possible (full_page_writes=off)"
-    else:
-        durability = "synchronous commit (fsync)"
+    weak = [f"{name}=off" for name in _MAKES_DURABLE if told.get(name) == "off"]
     standbys = f"{told.get('standbys')} streaming, synchronous_standby_names={told.get('synchronous_standby_names')!r}"
     return {
         "client": f"PostgreSQL {told.get('server_version')}",
-        "durability": durability,
+        "durability": Durability.WRITTEN if weak else Durability.FSYNC,
+        "remarks": ", ".join(weak),
         "replication": standbys,
         "settings": settings,
     }

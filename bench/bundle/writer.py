@@ -29,6 +29,7 @@ from bench.bundle.tables import (
     resource_batch,
     transaction_batches,
 )
+from bench.model.masking import masked, masked_values
 from bench.model.resources import ResourceSample
 from bench.model.result import Result
 
@@ -37,6 +38,8 @@ COMPRESSION = "zstd"
 
 class BundleWriter:
     """One per run, one thread. `directory` exists and is empty (`naming.create_directory` makes one).
+
+    Text is written with the keys in paths of addresses masked (`bench.model.masking`), wherever it comes from.
 
     All methods raise HarnessError when the disk is full or gone; what was added before stays readable.
     """
@@ -64,12 +67,13 @@ class BundleWriter:
 
     def add_event(self, event: Event) -> None:
         """Append one line. The file is written anew each time, so it never holds half a line; events are few."""
-        self._events.append(json.dumps(asdict(event), ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        line = json.dumps(masked_values(asdict(event)), ensure_ascii=False, allow_nan=False)
+        self._events.append(line.encode() + b"\n")
         self._write_events()
 
     def write_scenario(self, text: str) -> None:
         """The resolved scenario, as YAML."""
-        write_whole(self.directory / naming.SCENARIO, text.encode())
+        write_whole(self.directory / naming.SCENARIO, masked(text).encode())
 
     def write_environment(self, environment: Mapping[str, object]) -> None:
         """What the run ran on; see `bench.bundle.environment`."""
@@ -78,7 +82,7 @@ class BundleWriter:
 
     def write_result(self, result: Result) -> None:
         """May be called after every trial; the last one stays."""
-        write_whole(self.directory / naming.RESULT, result.model_dump_json(indent=2).encode() + b"\n")
+        write_whole(self.directory / naming.RESULT, masked(result.model_dump_json(indent=2)).encode() + b"\n")
 
     def join(self) -> None:
         """Publish the tables of the trials so far, so that a report can be made before the bundle is sealed."""

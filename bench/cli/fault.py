@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from bench.cli.output import note
 from bench.model.errors import BenchError, ExitCode
+from bench.model.masking import masked
 from bench.model.version import __version__
 
 
@@ -46,6 +47,5 @@ def _keep_traceback() -> str:
     descriptor, path = tempfile.mkstemp(prefix="bench-fault-", suffix=".txt")
     with os.fdopen(descriptor, "w") as file:
         file.write(f"ledger-bench {__version__}, Python {platform.python_version()}, {platform.platform()}\n")
-        file.write(f"command: {sys.argv}\n\n")
-        traceback.print_exc(file=file)
+        file.write(masked(f"command: {sys.argv}\n\n{traceback.format_exc()}"))
     return path

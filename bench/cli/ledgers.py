@@ -12,6 +12,7 @@ import typer
 
 from bench.cli.output import note, print_json, print_table, say
 from bench.model.errors import BenchError, ConfigurationError, worst
+from bench.model.ledger import SERVANT_ROLES, Network
 
 if TYPE_CHECKING:
     from bench.ledgers.state import RunningLedger
@@ -120,8 +121,26 @@ def _use(left: RunningLedger, transfer_on: Collection[str]) -> str:
     parts += [] if left.key_file is None else ["--key-file", str(left.key_file)]
     for key, value in network.adapter_options.items():
         parts += ["--set", f"endpoint.options.{key}={value if isinstance(value, str) else json.dumps(value)}"]
+    parts += [word for key, value in _class_of(network).items() for word in ("--set", f"endpoint.ledger.{key}={value}")]
     workload = "transfer" if network.family in transfer_on else "notary"
     return shlex.join([*parts, "--workload", workload, "--rate", "100", "--duration", "20s"])
+
+
+def _class_of(network: Network) -> dict[str, object]:
+    """What a run on it as an endpoint must declare, so that its pages name and class it as those of a managed run."""
+    declared = network.ledger_class
+    given = {
+        "name": network.ledger,
+        "nodes": sum(node.role not in SERVANT_ROLES for node in network.nodes),
+        "fault_model": declared.fault_model.value,
+        "tolerated_faults": declared.tolerated_faults,
+        "durability": declared.durability.value,
+        "crypto": declared.crypto.value,
+        "operators": declared.operators,
+        "remarks": declared.remarks,
+        "finality": network.finality.name,
+    }
+    return {key: json.dumps(value) for key, value in given.items() if value != ""}
 
 
 def down(

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
+
+from bench.model.masking import masked
 
 
 def say(text: str = "") -> None:
     """A line of the answer."""
-    print(text)
+    _put(text, sys.stdout)
 
 
 def note(text: str) -> None:
     """A line beside the answer: progress, warnings, errors."""
-    print(text, file=sys.stderr, flush=True)
+    _put(text, sys.stderr)
 
 
 def print_json(data: object) -> None:
     """The whole answer as one JSON document."""
-    print(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+    say(json.dumps(data, indent=2, ensure_ascii=False, default=str))
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -27,4 +31,14 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
     for row in (headers, *rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        print("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())
+
+
+def _put(text: str, stream: TextIO) -> None:
+    """Nobody may read on (`| head -1`); what is being done is done all the same, and the rest goes nowhere."""
+    try:
+        print(masked(text), file=stream, flush=True)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from bench.model.clock import NS_PER_S, Clock, monotonic_ns
+from bench.model.masking import masked
 from bench.run.events import LiveView, RunListener
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class PlainProgress:
 
     def step(self, text: str) -> None:
         """One thing that was done."""
-        self._write(text)
+        self._write(masked(text))
 
     def live(self, view: LiveView) -> None:
         """A line, unless the last one of the same phase is fresh."""
@@ -43,7 +44,7 @@ class PlainProgress:
 
     def warn(self, text: str) -> None:
         """Something to know."""
-        self._write(f"warning: {text}")
+        self._write(f"warning: {masked(text)}")
 
 
 class TerminalProgress:
@@ -56,7 +57,7 @@ class TerminalProgress:
 
     def step(self, text: str) -> None:
         """A line above the bar."""
-        self._progress.console.print(text, markup=False, highlight=False)
+        self._progress.console.print(masked(text), markup=False, highlight=False)
 
     def live(self, view: LiveView) -> None:
         """Move the bar."""
@@ -67,7 +68,7 @@ class TerminalProgress:
 
     def warn(self, text: str) -> None:
         """A line above the bar, in yellow where there is colour."""
-        self._progress.console.print(f"warning: {text}", markup=False, highlight=False, style="yellow")
+        self._progress.console.print(f"warning: {masked(text)}", markup=False, highlight=False, style="yellow")
 
 
 @contextlib.contextmanager

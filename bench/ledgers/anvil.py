@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,12 +28,13 @@ from pydantic import Field
 
 from bench.ledgers.install import npm
 from bench.ledgers.install.npm import NpmProgram
+from bench.ledgers.nodes import stop_nodes
 from bench.ledgers.options import Options, parse_options
 from bench.ledgers.ports import free_port
-from bench.ledgers.process import NodeProcess, recorded, spawn, wait_ready
+from bench.ledgers.process import NodeProcess, spawn, wait_ready
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.errors import LedgerError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 
 VERSION = "1.7.1"
 FUNDING_KEY = "funding_key"
@@ -80,7 +82,7 @@ class AnvilOptions(Options):
 
 
 class AnvilLedger:
-    """See `bench.ledgers.protocol.Ledger`. One object may run several networks at a time; not for several threads."""
+    """See `bench.ledgers.protocol.Ledger`. Keeps nothing: one object may run several networks at a time."""
 
     info = LedgerInfo(
         name="anvil",
@@ -90,18 +92,15 @@ class AnvilLedger:
         nodes=1,
         finality=Finality("inclusion"),
         ledger_class=LedgerClass(
-            fault_model="none",
+            fault_model=FaultModel.NONE,
             tolerated_faults=0,
-            durability="memory only",
+            durability=Durability.MEMORY,
             crypto=CryptoSuite.SECP256K1,
             operators="one",
         ),
         summary="EVM development node, one process, no consensus",
         download="18.9 MB with npm",
     )
-
-    def __init__(self) -> None:
-        self._running: dict[int, NodeProcess] = {}
 
     def installed(self) -> Path | None:
         """The program on PATH when it is the pinned version and not a wrapper, else the cached one."""
@@ -141,18 +140,12 @@ class AnvilLedger:
         except BaseException:
             process.stop()
             raise
-        self._running[process.pid] = process
         progress(f"anvil: ready, chain {chosen.chain_id}, a block every {chosen.block_time_s:g} s")
         return network
 
     def down(self, network: Network) -> None:
         """Stop the node, also one that another process started."""
-        for node in network.nodes:
-            process = self._running.pop(node.pid, None) if node.pid is not None else None
-            if process is None and node.data_directory is not None:
-                process = recorded(node.data_directory, node.name)
-            if process is not None:
-                process.stop()
+        stop_nodes(network)
 
 
 def _command(program: Path, port: int, keys: Path, directory: Path, options: AnvilOptions) -> list[str]:
@@ -176,17 +169,9 @@ def _network(
         data_directory=process.directory,
         command=(program.name, *command[1:]),
     )
-    info = AnvilLedger.info
-    return Network(
-        ledger=info.name,
-        family=info.family,
-        adapter=info.adapter,
+    return replace(
+        AnvilLedger.info.network(endpoint, [node], options.flags()),
         version=_version(program) or VERSION,
-        endpoint=endpoint,
-        nodes=(node,),
-        finality=info.finality,
-        ledger_class=info.ledger_class,
-        flags=options.flags(),
         secrets={FUNDING_KEY: key},
         adapter_options={"dev_funding": True},
     )

@@ -13,11 +13,13 @@ import json
 import secrets
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from bench.ledgers.file_system import durability_on, file_system_of
 from bench.ledgers.install import debian
 from bench.ledgers.install.debian import DebianPackage, Program
 from bench.ledgers.nodes import NodeSpec, full_mesh, node_host, start_nodes, stop_nodes
@@ -25,8 +27,7 @@ from bench.ledgers.options import Options, parse_options
 from bench.ledgers.ports import free_port
 from bench.ledgers.process import NodeProcess
 from bench.ledgers.protocol import LedgerInfo, Progress
-from bench.ledgers.sqlite import file_system_of
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 
 VERSION = "3.4.23"
 PROGRAM = Program(
@@ -38,8 +39,6 @@ PROGRAM = Program(
         "8.4 MB",
     ),
 )
-DURABLE = "fsync on a majority"
-_VOLATILE = frozenset({"tmpfs", "ramfs"})
 _QUOTA_BYTES = 8 * 1024**3
 _READY_S = 30.0
 _PROBE_S = 1.0
@@ -69,13 +68,10 @@ class EtcdLedger:
         version=VERSION,
         nodes=3,
         finality=Finality("response (quorum fsync)"),
-        ledger_class=LedgerClass("crash", 1, DURABLE, CryptoSuite.NONE, "one"),
+        ledger_class=LedgerClass(FaultModel.CRASH, 1, Durability.FSYNC, CryptoSuite.NONE, "one", "on a majority"),
         summary="replicated key-value store (Raft), three nodes that trust each other",
         download="8.4 MB with apt",
     )
-
-    def __init__(self) -> None:
-        self._processes: dict[str, list[NodeProcess]] = {}
 
     def installed(self) -> Path | None:
         """On PATH, else the cached one."""
@@ -108,30 +104,23 @@ class EtcdLedger:
         nodes = tuple(
             member.node(process, spec.command) for member, process, spec in zip(members, processes, specs, strict=True)
         )
-        network = self._network(program, chosen, members, nodes)
-        self._processes[network.endpoint] = processes
-        return network
+        return self._network(program, chosen, members, nodes)
 
     def down(self, network: Network) -> None:
         """All nodes at once, also those another process started."""
-        kept = self._processes.pop(network.endpoint, [])
         stop_nodes(network, _STOP_S)
-        for process in kept:
-            process.stop(_STOP_S)
 
     def _network(self, program: Path, options: EtcdOptions, members: list[_Member], nodes: tuple[Node, ...]) -> Network:
         file_system = file_system_of(members[0].directory)
-        durable = DURABLE if file_system not in _VOLATILE else f"memory only ({file_system})"
-        return Network(
-            ledger=self.info.name,
-            family=self.info.family,
-            adapter=self.info.adapter,
+        flags = (*options.flags(), f"file_system={file_system}")
+        return replace(
+            self.info.network(members[0].client_url, nodes, flags),
             version=_version(program),
-            endpoint=members[0].client_url,
-            nodes=nodes,
-            finality=self.info.finality,
-            ledger_class=LedgerClass("crash", (options.nodes - 1) // 2, durable, CryptoSuite.NONE, "one"),
-            flags=(*options.flags(), f"file_system={file_system}"),
+            ledger_class=replace(
+                self.info.ledger_class,
+                tolerated_faults=(options.nodes - 1) // 2,
+                durability=durability_on(file_system),
+            ),
             links=full_mesh([node.name for node in nodes]),
             adapter_options={"endpoints": [member.client_url for member in members], "keep": True},
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from bench.ledgers.nodes import NodeSpec, node_host, start_nodes, stop_nodes
 from bench.ledgers.options import Options, parse_options
 from bench.ledgers.ports import free_port
 from bench.ledgers.protocol import LedgerInfo, Progress
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 
 CHAIN_ID = 1337
 
@@ -70,9 +71,9 @@ class GethLedger:
         nodes=1,
         finality=Finality("inclusion"),
         ledger_class=LedgerClass(
-            fault_model="none",
+            fault_model=FaultModel.NONE,
             tolerated_faults=0,
-            durability="written, no fsync per block",
+            durability=Durability.WRITTEN,
             crypto=CryptoSuite.SECP256K1,
             operators="one",
         ),
@@ -114,16 +115,8 @@ class GethLedger:
             role="execution client",
             metrics_url=f"http://{metrics}{geth_node.METRICS_PATH}",
         )
-        return Network(
-            ledger=_NAME,
-            family=self.info.family,
-            adapter=self.info.adapter,
-            version=_PROGRAM.version,
-            endpoint=f"http://{address}",
-            nodes=(node,),
-            finality=self.info.finality,
-            ledger_class=self.info.ledger_class,
-            flags=("genesis: rules of Cancun", *chosen.flags()),
+        return replace(
+            self.info.network(f"http://{address}", [node], ("genesis: rules of Cancun", *chosen.flags())),
             secrets={geth_node.FUNDING_KEY: "0x" + key.secret.hex()},
         )
 
@@ -142,6 +135,7 @@ def _genesis(funding: Key, gas_limit: int) -> dict[str, object]:
     return {
         "config": config,
         "difficulty": "0x0",
+        "extraData": "0x" + geth_node.network_mark().hex(),
         "gasLimit": hex(gas_limit),
         "baseFeePerGas": hex(_BASE_FEE_WEI),
         "alloc": {funding.address: {"balance": hex(_FUNDS_WEI)}},

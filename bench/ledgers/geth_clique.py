@@ -26,7 +26,7 @@ from bench.ledgers.nodes import NodeSpec, full_mesh, node_host, start_nodes, sto
 from bench.ledgers.options import Options, parse_options
 from bench.ledgers.ports import free_port
 from bench.ledgers.protocol import LedgerInfo, Progress
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 
 NODES = 4
 CONFIRMATIONS = NODES // 2 + 1
@@ -38,7 +38,7 @@ _PROGRAM = Geth(
     "h1:U7sSGYGo4SPjP6iNIifNoyIAiNjrmQkz6EwQG+/EZWo=",
     ldflags=("-checklinkname=0",),  # fjl/memsize reaches into the runtime, which Go forbids from 1.23 on
 )
-_APIS = "eth,net,web3,txpool,admin,clique,debug"
+_APIS = "eth,net,web3,txpool,admin,clique,debug,miner"
 _READY_S = 60.0
 _FUNDS_WEI = 10**30
 _EPOCH = 30_000
@@ -63,7 +63,7 @@ class CliqueOptions(Options):
     def flags(self) -> tuple[str, ...]:
         """The nodes' flags that make a difference to what is measured; the period is in the genesis block."""
         return (
-            *("--mine", "--miner.gaslimit", str(self.gas_limit), "--syncmode", "full"),
+            *("--miner.gaslimit", str(self.gas_limit), "--syncmode", "full"),
             *("--cache", str(self.cache_mb)),
             *geth_node.pool_flags(),
             *self.extra,
@@ -92,6 +92,29 @@ class _Sealer:
         return f"enode://{self.identity.public.hex()}@{self.host}:{self.peer_port}"
 
 
+class _Opening:
+    """Lets all begin to seal at the same time, when each sees the others. Sealers that begin by themselves each make a
+    first block of their own, and such a fork may end with every sealer waiting for another's turn.
+    """
+
+    def __init__(self, sealers: list[_Sealer]) -> None:
+        self._waiting = {sealer.address for sealer in sealers}
+        # Turns go by block number over the sorted addresses. Whoever's turn the first block is seals at once, so it
+        # comes last, when the others listen: a node takes no block from a peer before it was told to seal.
+        turns = [sealer.address for sealer in sorted(sealers, key=lambda sealer: sealer.key.address.lower())]
+        self._order = [turns[0], *turns[2:], turns[1]]
+
+    def ready(self, sealer: _Sealer) -> bool:
+        """Whether it has a block. Asked of every sealer until it is true."""
+        if self._waiting:
+            if geth_node.ask_number(sealer.address, "net_peerCount") == NODES - 1:
+                self._waiting.discard(sealer.address)
+            if not self._waiting:
+                for address in self._order:
+                    geth_node.ask(address, "miner_start")
+        return geth_node.ask_number(sealer.address, "eth_blockNumber") >= 1
+
+
 class CliqueLedger:
     """See `bench.ledgers.protocol.Ledger`. Keeps nothing: one object may run several networks at a time."""
 
@@ -103,11 +126,12 @@ class CliqueLedger:
         nodes=NODES,
         finality=Finality(f"{CONFIRMATIONS} confirmations", CONFIRMATIONS),
         ledger_class=LedgerClass(
-            fault_model="crash",
+            fault_model=FaultModel.CRASH,
             tolerated_faults=(NODES - 1) // 2,
-            durability="fsync per block, state later",
+            durability=Durability.FSYNC,
             crypto=CryptoSuite.SECP256K1,
             operators="one per sealer",
+            remarks="blocks are synced, the state later",
         ),
         summary="EVM proof of authority: four sealers take turns, no finality",
         download=f"{_PROGRAM.source.size}, built with go and a C compiler in {_PROGRAM.source.takes}",
@@ -134,7 +158,8 @@ class CliqueLedger:
         progress(f"{_NAME}: writing keys and the genesis block of {NODES} sealers")
         with ThreadPoolExecutor(NODES) as pool:
             list(pool.map(lambda sealer: _initialise(program, genesis, sealer, sealers), sealers))
-        specs = [_spec(program, sealer, chosen) for sealer in sealers]
+        opening = _Opening(sealers)
+        specs = [_spec(program, sealer, chosen, opening) for sealer in sealers]
         processes = start_nodes(specs, progress, _NAME)
         progress(f"{_NAME}: ready, chain {CHAIN_ID}, a block every {chosen.block_time_s} s")
         nodes = tuple(
@@ -213,7 +238,7 @@ def _initialise(program: Path, genesis: Path, sealer: _Sealer, sealers: list[_Se
     )
 
 
-def _spec(program: Path, sealer: _Sealer, options: CliqueOptions) -> NodeSpec:
+def _spec(program: Path, sealer: _Sealer, options: CliqueOptions, opening: _Opening) -> NodeSpec:
     data = sealer.directory / "data"
     account = sealer.key.address
     command = (
@@ -224,9 +249,4 @@ def _spec(program: Path, sealer: _Sealer, options: CliqueOptions) -> NodeSpec:
         *geth_node.server_flags(sealer.host, sealer.port, sealer.metrics_port, _APIS),
         *options.flags(),
     )
-    return NodeSpec(sealer.name, command, sealer.directory, lambda: _ready(sealer.address), deadline_s=_READY_S)
-
-
-def _ready(address: str) -> bool:
-    peers = geth_node.ask_number(address, "net_peerCount")
-    return peers == NODES - 1 and geth_node.ask_number(address, "eth_blockNumber") >= 1
+    return NodeSpec(sealer.name, command, sealer.directory, lambda: opening.ready(sealer), deadline_s=_READY_S)

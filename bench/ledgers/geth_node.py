@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -91,6 +92,13 @@ class Geth:
     def install(self, progress: Progress) -> Path:
         """Build it unless it is there. LedgerError where go or a C compiler is missing."""
         return self.installed() or golang.build(self.source, progress) / _PROGRAM
+
+
+def network_mark() -> bytes:
+    """32 bytes for the `extraData` of a genesis block. Keys and the rest of it are the same in every network, so that
+    without a mark the first blocks would be equal, and what was prepared on one network be taken for the next one's.
+    """
+    return secrets.token_bytes(32)
 
 
 def version_of(program: Path) -> str | None:

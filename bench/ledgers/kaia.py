@@ -15,7 +15,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +30,7 @@ from bench.ledgers.options import Options, parse_options
 from bench.ledgers.ports import free_port
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.errors import LedgerError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 
 NODES = 4
 CHAIN_ID = 2_019
@@ -110,9 +110,9 @@ class KaiaLedger:
         nodes=NODES,
         finality=Finality("instant (Istanbul BFT)"),
         ledger_class=LedgerClass(
-            fault_model="byzantine",
+            fault_model=FaultModel.BYZANTINE,
             tolerated_faults=(NODES - 1) // 3,
-            durability="written, no fsync per block",
+            durability=Durability.WRITTEN,
             crypto=CryptoSuite.SECP256K1,
             operators="one per validator",
         ),
@@ -160,16 +160,9 @@ class KaiaLedger:
             for validator, spec, process in zip(validators, specs, processes, strict=True)
         )
         first = validators[0]
-        return Network(
-            ledger=_NAME,
-            family=self.info.family,
-            adapter=self.info.adapter,
-            version=self.info.version,
-            endpoint=f"http://{first.address}",
-            nodes=nodes,
-            finality=self.info.finality,
-            ledger_class=self.info.ledger_class,
-            flags=(f"genesis: istanbul, base fee {BASE_FEE_WEI} wei", *chosen.flags()),
+        flags = (f"genesis: istanbul, base fee {BASE_FEE_WEI} wei", *chosen.flags())
+        return replace(
+            self.info.network(f"http://{first.address}", nodes, flags),
             links=full_mesh([node.name for node in nodes]),
             secrets={geth_node.FUNDING_KEY: "0x" + funding.secret.hex()},
             adapter_options={"ws_url": f"ws://{first.host}:{first.ws_port}"},
@@ -219,10 +212,10 @@ def _genesis(validators: list[_Validator], funding: Key) -> dict[str, object]:
 
 
 def _extra(addresses: list[str]) -> bytes:
-    """32 bytes of nothing and RLP of (validators, no seal, no committed seals): what Istanbul begins with."""
+    """The network's mark and RLP of (validators, no seal, no committed seals): what Istanbul begins with."""
     listed = b"".join(b"\x94" + bytes.fromhex(address[2:]) for address in sorted(addresses))
     body = _long_list(listed) + b"\xb8\x41" + bytes(65) + b"\xc0"
-    return bytes(32) + _long_list(body)
+    return geth_node.network_mark() + _long_list(body)
 
 
 def _long_list(payload: bytes) -> bytes:

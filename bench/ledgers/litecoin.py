@@ -17,7 +17,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +33,7 @@ from bench.ledgers.ports import free_port
 from bench.ledgers.process import NodeProcess
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.errors import LedgerError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 from bench.model.values import JsonValue
 
 FUNDING_KEY = "funding_key"
@@ -102,11 +102,12 @@ class LitecoinLedger:
         nodes=3,
         finality=Finality("6 confirmations", 5),
         ledger_class=LedgerClass(
-            fault_model="proof of work, none in regtest",
+            fault_model=FaultModel.NONE,
             tolerated_faults=0,
-            durability="written per block, flushed hourly",
+            durability=Durability.WRITTEN,
             crypto=CryptoSuite.SECP256K1,
             operators="one",
+            remarks="proof of work, without difficulty in regtest; flushed hourly",
         ),
         summary="Bitcoin-family network (UTXO) in regression-test mode; the harness owns the cadence of blocks",
         download=litecoin_program.SIZE,
@@ -223,19 +224,14 @@ def _network(
         adapter_options["submit_urls"] = [place.url for place in places]
     info = LitecoinLedger.info
     cadence = f"block every {options.block_time_s:g} s by a miner of the harness"
-    return Network(
-        ledger=info.name,
-        family=info.family,
-        adapter=info.adapter,
+    flags = (*options.flags(), cadence, f"submit={options.submit}", f"observe={options.observe}")
+    return replace(
+        info.network(places[0].url, described, flags),
         version=program.version() or litecoin_program.VERSION,
-        endpoint=places[0].url,
-        nodes=tuple(described),
         finality=Finality(
             f"{options.confirmations} confirmation{'s' if options.confirmations > 1 else ''}",
             options.confirmations - 1,
         ),
-        ledger_class=info.ledger_class,
-        flags=(*options.flags(), cadence, f"submit={options.submit}", f"observe={options.observe}"),
         links=full_mesh([place.name for place in places]),
         secrets={FUNDING_KEY: key.hex()},
         adapter_options=adapter_options,

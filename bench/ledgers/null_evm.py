@@ -6,25 +6,25 @@ it from a node; what is measured with it is the way from the schedule to the wir
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from bench.ledgers.null_options import NULL_CLASS, NullOptions
 from bench.ledgers.options import parse_options
-from bench.ledgers.process import NodeProcess, recorded, spawn, wait_ready
+from bench.ledgers.process import spawn, wait_ready
 from bench.ledgers.protocol import LedgerInfo, Progress
+from bench.ledgers.socket_node import InThisPython, environment
 from bench.model.ledger import Finality, Network, Node
 from bench.model.version import __version__
 
 BLOCK_INTERVAL_MS = 250.0
 _NODE = "null-evm"
 _READY_S = 20.0
-_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
-class NullEvmLedger:
+class NullEvmLedger(InThisPython):
     """See `bench.ledgers.protocol.Ledger`. Option: `block_interval_ms`. `websocket`: transactions are sent over it."""
 
     info = LedgerInfo(
@@ -41,16 +41,6 @@ class NullEvmLedger:
 
     def __init__(self, *, websocket: bool = False) -> None:
         self._websocket = websocket
-        self._processes: dict[int, NodeProcess] = {}
-
-    def installed(self) -> Path | None:
-        """The Python that runs everything."""
-        return Path(sys.executable)
-
-    def install(self, progress: Progress) -> Path:
-        """Nothing to fetch."""
-        progress(f"{_NODE}: nothing to fetch")
-        return Path(sys.executable)
 
     def up(self, directory: Path, options: Mapping[str, object], progress: Progress) -> Network:
         """A fresh node on a loopback port of its own choice."""
@@ -64,39 +54,15 @@ class NullEvmLedger:
             *("--address-file", str(address), "--block-interval-ms", interval),
         )
         progress(f"{_NODE}: starting")
-        process = spawn(command, directory=directory, name=_NODE, environment=_environment())
+        process = spawn(command, directory=directory, name=_NODE, environment=environment())
         try:
             wait_ready(process, address.exists, _READY_S, _NODE)
             url = address.read_text()
         except BaseException:
             process.stop()
             raise
-        self._processes[process.pid] = process
         progress(f"{_NODE}: ready at {url}")
-        return Network(
-            ledger=_NODE,
-            family=self.info.family,
-            adapter=self.info.adapter,
-            version=__version__,
-            endpoint=url.replace("http:", "ws:") if self._websocket else url,
-            nodes=(Node(_NODE, url, process.pid, directory, command),),
-            finality=self.info.finality,
-            ledger_class=self.info.ledger_class,
-            flags=(f"block_interval_ms={interval}",),
-            adapter_options={"dev_funding": True},  # everybody has money: no key is needed
-        )
-
-    def down(self, network: Network) -> None:
-        """Stop the node, also one that another process started."""
-        for node in network.nodes:
-            process = self._processes.pop(node.pid, None) if node.pid is not None else None
-            if process is None and node.data_directory is not None:
-                process = recorded(node.data_directory, node.name)
-            if process is not None:
-                process.stop()
-
-
-def _environment() -> Mapping[str, str]:
-    """Ours, with the package importable from any directory."""
-    path = os.pathsep.join([str(_PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PYTHONPATH": path}
+        endpoint = url.replace("http:", "ws:") if self._websocket else url
+        node = Node(_NODE, url, process.pid, directory, command)
+        network = self.info.network(endpoint, [node], (f"block_interval_ms={interval}",))
+        return replace(network, adapter_options={"dev_funding": True})  # everybody has money: no key is needed

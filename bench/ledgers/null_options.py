@@ -10,9 +10,9 @@ from typing import Annotated
 from pydantic import Field
 
 from bench.ledgers.options import Options
-from bench.model.ledger import CryptoSuite, LedgerClass
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, LedgerClass
 
-NULL_CLASS = LedgerClass("none", 0, "memory only", CryptoSuite.NONE, "one")
+NULL_CLASS = LedgerClass(FaultModel.NONE, 0, Durability.MEMORY, CryptoSuite.NONE, "one")
 
 
 class NullOptions(Options):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.ledgers import socket_node
 from bench.ledgers.null_options import NULL_CLASS, NullOptions
 from bench.ledgers.options import parse_options
-from bench.ledgers.process import NodeProcess
 from bench.ledgers.protocol import LedgerInfo, Progress
+from bench.ledgers.socket_node import InThisPython, start
 from bench.model.ledger import Finality, Network
 from bench.model.version import __version__
 
@@ -18,7 +16,7 @@ BLOCK_INTERVAL_MS = 10.0
 """About the pace at which a database on a disk commits groups."""
 
 
-class NullSocketLedger:
+class NullSocketLedger(InThisPython):
     """See `bench.ledgers.protocol.Ledger`. Option: `block_interval_ms`. `kind` is the adapter it answers to."""
 
     def __init__(self, kind: str) -> None:
@@ -34,16 +32,6 @@ class NullSocketLedger:
             summary="takes everything and does nothing: to calibrate the harness, never a candidate",
             download="nothing",
         )
-        self._processes: dict[str, NodeProcess] = {}
-
-    def installed(self) -> Path | None:
-        """The Python that runs everything."""
-        return Path(sys.executable)
-
-    def install(self, progress: Progress) -> Path:
-        """Nothing to fetch."""
-        progress(f"{self.info.name}: nothing to fetch")
-        return Path(sys.executable)
 
     def up(self, directory: Path, options: Mapping[str, object], progress: Progress) -> Network:
         """A fresh node."""
@@ -52,25 +40,6 @@ class NullSocketLedger:
         interval = f"{chosen.block_interval_ms:g}"
         arguments = ("--kind", self._kind, "--block-interval-ms", interval)
         progress(f"{name}: starting")
-        process, endpoint, node = socket_node.start("bench.ledgers.null_socket_node", arguments, directory, name)
-        self._processes[endpoint] = process
-        progress(f"{name}: ready at {endpoint}")
-        return Network(
-            ledger=name,
-            family=self.info.family,
-            adapter=self._kind,
-            version=__version__,
-            endpoint=endpoint,
-            nodes=(node,),
-            finality=self.info.finality,
-            ledger_class=self.info.ledger_class,
-            flags=(f"block_interval_ms={interval}",),
-        )
-
-    def down(self, network: Network) -> None:
-        """Stop the node, also one that another process started."""
-        process = self._processes.pop(network.endpoint, None)
-        if process is not None:
-            process.stop(socket_node.STOP_S)
-        else:
-            socket_node.stop(network)
+        node = start("bench.ledgers.null_socket_node", arguments, directory, name)
+        progress(f"{name}: ready at {node.address}")
+        return self.info.network(node.address, [node], (f"block_interval_ms={interval}",))

@@ -12,6 +12,7 @@ import os
 import secrets
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,18 +20,16 @@ import psycopg
 from pydantic import Field
 
 from bench.ledgers import postgres_server, socket_node
+from bench.ledgers.file_system import durability_on, file_system_of
 from bench.ledgers.nodes import NodeSpec, start_nodes
 from bench.ledgers.options import Options, parse_options
 from bench.ledgers.ports import free_port
-from bench.ledgers.process import NodeProcess, recorded
+from bench.ledgers.process import recorded
 from bench.ledgers.protocol import LedgerInfo, Progress
-from bench.ledgers.sqlite import file_system_of
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Link, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Link, Network, Node
 
-DURABLE = "synchronous commit (fsync)"
 DATABASE, SEQUENCER = "postgres", "sequencer"
 _HOST = "127.0.0.1"
-_VOLATILE = frozenset({"tmpfs", "ramfs"})
 _CONNECT_S = 2
 
 
@@ -57,13 +56,10 @@ class PostgresLedger:
         version=postgres_server.VERSION,
         nodes=1,
         finality=Finality("commit (fsync)"),
-        ledger_class=LedgerClass("none", 0, DURABLE, CryptoSuite.NONE, "one"),
+        ledger_class=LedgerClass(FaultModel.NONE, 0, Durability.FSYNC, CryptoSuite.NONE, "one"),
         summary="central database server with a hash-chained ledger table: the baseline without a blockchain",
         download="about 35 MB with apt, unless PostgreSQL is there",
     )
-
-    def __init__(self) -> None:
-        self._processes: dict[tuple[Path, str], NodeProcess] = {}
 
     def installed(self) -> Path | None:
         """The server that `up` would start."""
@@ -86,26 +82,19 @@ class PostgresLedger:
         try:
             url = f"postgresql://{postgres_server.USER}@{_HOST}:{port}/postgres"
             arguments = ("--database", url, "--max-group", str(chosen.max_group), "--insist")
-            process, endpoint, sequencer = socket_node.start(
+            sequencer = socket_node.start(
                 "bench.ledgers.postgres_node", arguments, directory / SEQUENCER, SEQUENCER, {"PGPASSWORD": password}
             )
         except BaseException:
-            self._end(database)
+            _end(database)
             raise
-        self._keep(process, sequencer)
-        progress(f"postgres: ready at {endpoint}")
+        progress(f"postgres: ready at {sequencer.address}")
         file_system = file_system_of(directory)
-        durable = DURABLE if file_system not in _VOLATILE else f"memory only ({file_system})"
-        return Network(
-            ledger=self.info.name,
-            family=self.info.family,
-            adapter=self.info.adapter,
+        flags = (*chosen.settings(), f"max_group={chosen.max_group}", f"file_system={file_system}")
+        return replace(
+            self.info.network(sequencer.address, [database, replace(sequencer, role="sequencer")], flags),
             version=programs.version(),
-            endpoint=endpoint,
-            nodes=(database, _as_sequencer(sequencer)),
-            finality=self.info.finality,
-            ledger_class=LedgerClass("none", 0, durable, CryptoSuite.NONE, "one"),
-            flags=(*chosen.settings(), f"max_group={chosen.max_group}", f"file_system={file_system}"),
+            ledger_class=replace(self.info.ledger_class, durability=durability_on(file_system)),
             links=(Link(SEQUENCER, DATABASE),),
             secrets={"password": password},
         )
@@ -113,7 +102,7 @@ class PostgresLedger:
     def down(self, network: Network) -> None:
         """The sequencer after its last commit, then the server with its sessions ended."""
         for node in reversed(network.nodes):
-            self._end(node)
+            _end(node)
 
     def _start_database(
         self,
@@ -136,29 +125,17 @@ class PostgresLedger:
             programs.environment(),
         )
         (process,) = start_nodes([spec], progress, "postgres")
-        node = Node(DATABASE, f"{_HOST}:{port}", process.pid, directory, tuple(command), role="database")
-        self._keep(process, node)
-        return node
-
-    def _keep(self, process: NodeProcess, node: Node) -> None:
-        assert node.data_directory is not None
-        self._processes[node.data_directory, node.name] = process
-
-    def _end(self, node: Node) -> None:
-        if node.data_directory is None:
-            return
-        process = self._processes.pop((node.data_directory, node.name), None)
-        process = process or recorded(node.data_directory, node.name)
-        if process is None:
-            return
-        if node.role == "database" and process.node.running():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGINT)  # "fast": SIGTERM would wait for sessions to end by themselves
-        process.stop(socket_node.STOP_S)
+        return Node(DATABASE, f"{_HOST}:{port}", process.pid, directory, tuple(command), role="database")
 
 
-def _as_sequencer(node: Node) -> Node:
-    return Node(node.name, node.address, node.pid, node.data_directory, node.command, role="sequencer")
+def _end(node: Node) -> None:
+    process = None if node.data_directory is None else recorded(node.data_directory, node.name)
+    if process is None:
+        return
+    if node.role == "database" and process.node.running():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGINT)  # "fast": SIGTERM would wait for sessions to end by themselves
+    process.stop(socket_node.STOP_S)
 
 
 def _answers(port: int, password: str) -> bool:

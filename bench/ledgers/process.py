@@ -194,6 +194,16 @@ def recorded(directory: Path, name: str) -> NodeProcess | None:
     return NodeProcess(name, directory, node, guard, None, -1)
 
 
+def end_all_below(directory: Path) -> int:
+    """End every node that was started in `directory` or below it, by this or another process; how many there were."""
+    suffix = _record_path(directory, "").name
+    found = [recorded(path.parent, path.name.removesuffix(suffix)) for path in directory.rglob(f"*{suffix}")]
+    for process in found:
+        if process is not None:
+            process.stop()
+    return sum(process is not None for process in found)
+
+
 def wait_ready(process: NodeProcess, probe: Callable[[], bool], deadline_s: float, what: str) -> None:
     """Return once `probe` says yes. Raises LedgerError, with the last log lines, as soon as the process has ended or
     when `deadline_s` has passed. `probe` must return False, not raise, while the node is not there yet.

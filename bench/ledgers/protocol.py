@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bench.model.ledger import Finality, LedgerClass, Network
+from bench.model.ledger import Finality, LedgerClass, Network, Node
 
 Progress = Callable[[str], None]
 """Receives one short line per step; the CLI shows it, tests collect it."""
@@ -28,6 +28,20 @@ class LedgerInfo:
     ledger_class: LedgerClass
     summary: str
     download: str
+
+    def network(self, endpoint: str, nodes: Sequence[Node], flags: tuple[str, ...]) -> Network:
+        """What runs, as it is declared here; a ledger replaces what one start made different."""
+        return Network(
+            ledger=self.name,
+            family=self.family,
+            adapter=self.adapter,
+            version=self.version,
+            endpoint=endpoint,
+            nodes=tuple(nodes),
+            finality=self.finality,
+            ledger_class=self.ledger_class,
+            flags=flags,
+        )
 
 
 class Ledger(Protocol):

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.ledgers.lock import locked
-from bench.ledgers.process import ProcessId, outliving, recorded
+from bench.ledgers.process import ProcessId, end_all_below, outliving, recorded
 from bench.ledgers.protocol import Ledger, Progress
 from bench.model.clock import utc_now
 from bench.model.errors import ConfigurationError, LedgerError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Link, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Link, Network, Node
 
 _KEY = "funding_key"
 
@@ -84,11 +84,16 @@ def leave_running(ledger: Ledger, options: Mapping[str, object], progress: Progr
             )
         if present is not None:
             _end(ledger, present)
-        directory = _directory(name) / "nodes"
+        directory = _nodes(name)
+        end_all_below(directory)
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True, mode=0o700)
-        with outliving():
-            network = ledger.up(directory, options, progress)
+        try:
+            with outliving():
+                network = ledger.up(directory, options, progress)
+        except BaseException:
+            end_all_below(directory)
+            raise
         try:
             left = _describe(network)
             _write(_state_file(name), json.dumps(asdict(left), indent=1, default=str).encode())
@@ -99,13 +104,16 @@ def leave_running(ledger: Ledger, options: Mapping[str, object], progress: Progr
 
 
 def end(ledger: Ledger) -> bool:
-    """Stop what was left of this ledger; False when nothing was."""
+    """Stop what was left of this ledger, also by an `up` that was killed before it could say what it had started; False
+    when nothing was.
+    """
     name = ledger.info.name
     with locked(_directory(name).with_suffix(".lock")):
         present = find(name)
         if present is not None:
             _end(ledger, present)
-    return present is not None
+        left_over = end_all_below(_nodes(name))
+    return present is not None or left_over > 0
 
 
 def _end(ledger: Ledger, present: RunningLedger) -> None:
@@ -147,9 +155,7 @@ def _parse(written: dict[str, Any]) -> RunningLedger:
     rebuilt = network | {
         "nodes": tuple(Node(**node) for node in nodes),
         "finality": Finality(**network["finality"]),
-        "ledger_class": LedgerClass(
-            **network["ledger_class"] | {"crypto": CryptoSuite(network["ledger_class"]["crypto"])}
-        ),
+        "ledger_class": _class_of(network["ledger_class"]),
         "flags": tuple(network["flags"]),
         "links": tuple(Link(**link) for link in network["links"]),
     }
@@ -158,6 +164,17 @@ def _parse(written: dict[str, Any]) -> RunningLedger:
         network=Network(**rebuilt),
         processes=tuple(ProcessId(**process) for process in written["processes"]),
         key_file=None if written["key_file"] is None else Path(written["key_file"]),
+    )
+
+
+def _class_of(written: dict[str, Any]) -> LedgerClass:
+    return LedgerClass(
+        **written
+        | {
+            "fault_model": FaultModel(written["fault_model"]),
+            "durability": Durability(written["durability"]),
+            "crypto": CryptoSuite(written["crypto"]),
+        }
     )
 
 
@@ -171,6 +188,10 @@ def _write(path: Path, content: bytes) -> None:
 
 def _directory(name: str) -> Path:
     return state_directory() / "ledgers" / name
+
+
+def _nodes(name: str) -> Path:
+    return _directory(name) / "nodes"
 
 
 def _state_file(name: str) -> Path:

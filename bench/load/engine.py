@@ -34,6 +34,15 @@ LOST_AFTER_NS = 5 * NS_PER_S
 LOSSES_AT_A_TIME = 20
 POLL_S = 0.001
 _READ = 1
+_NO_VERDICT = frozenset(
+    {
+        ErrorClass.UNREACHABLE,
+        ErrorClass.RATE_LIMITED,
+        ErrorClass.UNAUTHORIZED,
+        ErrorClass.METHOD_MISSING,
+        ErrorClass.NODE_ERROR,
+    }
+)  # of a repeated send: why this one was turned away says nothing of the one before
 
 
 class Engine:
@@ -307,7 +316,7 @@ class Engine:
         """Whether the answer to a repeated send settles the matter; a clear refusal makes the number a hole again."""
         if isinstance(reply, Accepted):
             return True
-        if isinstance(reply, Unanswered) or reply.error_class is ErrorClass.UNREACHABLE:
+        if isinstance(reply, Unanswered) or reply.error_class in _NO_VERDICT:
             return False
         if reply.error_class is not ErrorClass.SEQUENCE_TOO_LOW and pending.tx_id in self.recorder.open:
             self.recorder.rejected(pending, reply.error_class, reply.message)

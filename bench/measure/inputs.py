@@ -46,6 +46,7 @@ class TrialInput:
     follow it. `operations` are in the order of the rows' operation codes. `steady_load` says that the arrivals have one
     rate throughout. `blocks` are those that the first of `hosts` load hosts saw. `disk_growth` is in bytes over the
     whole trial, for every node of the ledger (None: not known); `sent_bytes` likewise, of all requests of all workers.
+    `processors` are those that the load could run on.
     """
 
     trial: int
@@ -69,6 +70,7 @@ class TrialInput:
     hosts: int = 1
     sent_bytes: int | None = None
     disk_growth: Mapping[str, int | None] = field(default_factory=dict)
+    processors: int = 1
 
     @property
     def measure(self) -> PhaseSpan:

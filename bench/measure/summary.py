@@ -62,6 +62,7 @@ def summarise(trial: TrialInput) -> Trial:
             *_about_warm_up(trial, latency.finality),
             *_about_drift(course),
             *_about_hosts(trial),
+            *_about_seed(trial),
             *judgement.notes,
         ],
         latency_from_send_ms=latencies_from_send(measured),
@@ -114,6 +115,21 @@ def _about_hosts(trial: TrialInput) -> list[str]:
     return [
         f"{trial.hosts} load hosts sent, each with its own clock and start signal: blocks, and the window that goodput "
         "is counted in, are as the first host saw them, so goodput may be off by what the start signals were apart"
+    ]
+
+
+def _about_seed(trial: TrialInput) -> list[str]:
+    """Equal seeds give equal operations, and what may be done once was done by an earlier run."""
+    rows = trial.rows
+    refused = (
+        (rows["error_class"] == ErrorClass.BUSINESS_REFUSAL) & (rows["kind"] == 0) & (rows["expects_refusal"] == 0)
+    )
+    count = int(np.count_nonzero(refused))
+    if trial.fresh_ledger or not count:
+        return []
+    return [
+        f"{count:,} operations were refused by business logic though the workload did not ask for it, on a ledger "
+        "that is not fresh: an earlier run with the same seed may have done them already; run with another --seed"
     ]
 
 

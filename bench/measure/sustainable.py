@@ -30,6 +30,7 @@ from bench.measure.rates import goodput_window
 from bench.measure.verdict import blames_harness
 from bench.model.clock import NS_PER_MS
 from bench.model.phase import Outcome
+from bench.model.reasons import only_began_empty, tells_of_ledger
 from bench.model.result import Percentiles, Trial
 from bench.stats.percentiles import minimal_count
 from bench.stats.steady_state import FEWEST_POINTS
@@ -86,13 +87,19 @@ def _shifted(window: Window, lag_ns: int) -> Window:
 
 
 def _taught_nothing(made: Trial) -> bool:
-    """Whether the trial must be repeated. One in which the ledger let nothing be sent is undecided, and says enough."""
-    untested = made.verdict.status == "undecided" and made.latency_ms.submit_lag.count > 0
-    return untested or blames_harness(made.verdict)
+    """Whether the trial must be repeated. One in which the ledger let nothing be sent, or let nothing become final, is
+    undecided, and says enough.
+    """
+    verdict = made.verdict
+    untested = verdict.status == "undecided" and not tells_of_ledger(verdict) and made.latency_ms.submit_lag.count > 0
+    return untested or blames_harness(verdict)
 
 
 def _verdict(made: Trial) -> list[str]:
+    """An empty start is no reason here: what was offered is counted earlier by the latency, so both sides lack it."""
     verdict = made.verdict
+    if only_began_empty(verdict):
+        return []
     return [f"the trial is {verdict.status}: {reason}" for reason in verdict.reasons if verdict.status != "valid"]
 
 

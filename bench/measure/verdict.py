@@ -5,6 +5,7 @@ Each reason is one sentence with the value, the bound and the remedy, because it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,10 +14,13 @@ import numpy as np
 from bench.measure.counts import Completeness, conservation
 from bench.measure.inputs import Incidents, Limits, TrialInput
 from bench.measure.latencies import MeasuredRows
+from bench.measure.pipeline import Pipeline
 from bench.model.clock import NS_PER_MS, NS_PER_S
 from bench.model.phase import Outcome, Phase
+from bench.model.reasons import NOTHING_FINAL, STARTED_EMPTY
 from bench.model.result import Counts, Headroom, ProcessResources, Verdict
 from bench.model.transaction import HARNESS_CAUSED_DROPS, ErrorClass
+from bench.monitors.programs import is_program
 from bench.stats.percentiles import SHARES, minimal_count, nearest_rank
 
 HARNESS_BOUND = "harness-bound: "
@@ -30,6 +34,9 @@ OBSERVER_PAUSE_NS = 250 * NS_PER_MS
 """What happens while the observer stands still is stamped at the end of it: so late may a block's stamp be. A busy
 small machine delays a process by some tens of ms.
 """
+EMPTY_SHARE = 0.01
+"""In so much of goodput's window nothing may become final yet: it moves goodput by no more than a trial can tell."""
+PROGRAM_USED = ", a program of the load, used"
 STAMPING_PROCESSES = ("worker", "observer")
 """Processes whose names begin so take time stamps; when one of them is busy, its stamps are late."""
 
@@ -47,7 +54,9 @@ class Evidence:
     harness_drops: int
     submit_lag_p99_ns: int | None
     unknown_statuses: int
+    pipeline: Pipeline
     resources: Sequence[ProcessResources]
+    processors: int
     incidents: Incidents
     limits: Limits
     headroom: Headroom | None
@@ -76,7 +85,9 @@ class Evidence:
             harness_drops=int(np.count_nonzero(dropped & np.isin(rows["error_class"], causes))),
             submit_lag_p99_ns=nearest_rank(lags, SHARES["p99"]) if len(lags) else None,
             unknown_statuses=int(np.count_nonzero(rows["error_class"] == ErrorClass.STATUS_UNKNOWN)),
+            pipeline=Pipeline.of(trial, measured),
             resources=trial.resources,
+            processors=trial.processors,
             incidents=trial.incidents,
             limits=trial.limits,
             headroom=trial.headroom,
@@ -169,11 +180,20 @@ def _load(evidence: Evidence) -> list[str]:
 
 def _cpu(evidence: Evidence) -> list[str]:
     bound = evidence.limits.worker_cpu_percent
-    return [
+    together = bound * evidence.processors
+    stamping = [
         f"{HARNESS_BOUND}{process.process} used {process.cpu_percent_mean:.0f} % of a core on average, below "
         f"{bound:g} % is needed; add workers or lower the rate"
         for process in _stamping(evidence.resources)
         if process.cpu_percent_mean >= bound
+    ]
+    return stamping + [
+        f"{HARNESS_BOUND}{process.process}{PROGRAM_USED} {process.cpu_percent_mean:.0f} % of a core on "
+        f"average, below {together:g} % is needed ({bound:g} % of each of {evidence.processors} processors); lower the "
+        "rate, or use a machine with more processors"
+        for process in evidence.resources
+        if process.phase == Phase.MEASURE and process.role == "harness" and is_program(process.process)
+        if process.cpu_percent_mean >= together
     ]
 
 
@@ -217,7 +237,29 @@ def _untested(evidence: Evidence) -> list[str]:
             f"the ledger did not tell whether {evidence.unknown_statuses:,} included transactions were valid, so "
             "goodput is a lower bound; lower the rate, or lengthen the drain"
         )
-    return untested
+    return [*untested, *_pipeline(evidence.pipeline)]
+
+
+def _pipeline(pipeline: Pipeline) -> list[str]:
+    """A start without anything final is the scenario's fault, and a whole trial without it may be the set-up's: neither
+    can be told from a slow or a dead ledger by goodput alone.
+    """
+    if pipeline.nothing_final:
+        included = f", {pipeline.valid:,} are in blocks but not final" if pipeline.valid else ""
+        return [
+            f"{NOTHING_FINAL}of {pipeline.sent:,} writes sent, {pipeline.refused:,} were refused by the node{included}"
+            ", and the rest was never seen in a block; at least 1 is needed to tell a ledger that stands still from a "
+            "set-up that cannot work (endpoint, chain, accounts, too short a drain); see the errors of this run and "
+            "the ledger's log"
+        ]
+    if pipeline.first_final_ns is None or pipeline.empty_share <= EMPTY_SHARE:
+        return []
+    return [
+        f"{STARTED_EMPTY}the first of the load's own transactions became final "
+        f"{pipeline.first_final_ns / NS_PER_S:.1f} s after the load began, so in {pipeline.empty_share:.0%} of the "
+        f"time over which goodput counts none could, at most {EMPTY_SHARE:.0%} is allowed; set phases.warm_up to at "
+        f"least {math.ceil(pipeline.warm_up_ns / NS_PER_S)} s"
+    ]
 
 
 def _notes(evidence: Evidence) -> list[str]:
@@ -233,6 +275,13 @@ def _notes(evidence: Evidence) -> list[str]:
         notes.append(
             f"{evidence.rejected:,} operations of the measure phase were refused by the ledger: they have no latency, "
             "and the latencies are of the rest"
+        )
+    pipeline = evidence.pipeline
+    halted = pipeline.first_final_ns is not None and not pipeline.final_inside and pipeline.empty_share <= EMPTY_SHARE
+    if halted and evidence.sent:
+        notes.append(
+            "nothing became final in the measure phase, although something did at another time of this trial: goodput "
+            "of 0 is what the ledger did, see its log"
         )
     if evidence.headroom is None:
         notes.append(UNCALIBRATED)

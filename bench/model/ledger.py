@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from pathlib import Path
 
+from bench.model.errors import ConfigurationError
 from bench.model.values import JsonValue
 
 
@@ -21,11 +22,17 @@ class Sequencing(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Finality:
     """`name` is what the ledger's community calls it; a block is final when `confirmations` further blocks follow
-    it.
+    it. Communities count differently: Bitcoin's "6 confirmations" include the transaction's own block (5 further ones),
+    clique's 3 are further blocks. What is disclosed is `depth`, which includes it everywhere.
     """
 
     name: str
     confirmations: int = 0
+
+    @property
+    def depth(self) -> int:
+        """How many blocks deep a final transaction is, its own block included."""
+        return self.confirmations + 1
 
 
 @unique
@@ -41,15 +48,51 @@ class CryptoSuite(StrEnum):
     NOT_DECLARED = "not declared"
 
 
+@unique
+class FaultModel(StrEnum):
+    """What the tolerated nodes may do while the ledger goes on and stays right. The values are shown as they are."""
+
+    NONE = "none"
+    CRASH = "crash"
+    CRASH_OF_ORDERERS = "crash of orderers"
+    """Nodes that order may fail; those that execute or endorse are trusted, and all of them are needed."""
+    BYZANTINE = "byzantine"
+    OTHER = "other"
+    NOT_DECLARED = "not declared"
+
+
+@unique
+class Durability(StrEnum):
+    """Where a transaction is when the ledger says that it is committed. The values are shown as they are."""
+
+    MEMORY = "memory only"
+    WRITTEN = "written, fsync later"
+    FSYNC = "fsync before acknowledged"
+    """On the disks of as many nodes as the ledger's agreement asks for."""
+    OTHER = "other"
+    NOT_DECLARED = "not declared"
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerClass:
-    """What speed must not be compared across without saying so. Free text is short enough for a table cell."""
+    """What speed must not be compared across without saying so. `operators` and `remarks` are short enough for a
+    table's cell; `remarks` say what the values cannot, and must say what an "other" is. ConfigurationError otherwise.
+    """
 
-    fault_model: str  # "none", "crash", "byzantine"
+    fault_model: FaultModel
     tolerated_faults: int
-    durability: str  # "memory only", "fsync per block", "synchronous commit"
+    durability: Durability
     crypto: CryptoSuite
     operators: str  # "one", "two organisations", …
+    remarks: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.remarks and "other" in (self.fault_model, self.durability, self.crypto):
+            raise ConfigurationError(
+                "a ledger's class is `other` without a word on what it is",
+                value=f"{self.fault_model}, {self.durability}, {self.crypto}",
+                remedy="describe it in `remarks`",
+            )
 
 
 @dataclass(frozen=True, slots=True)

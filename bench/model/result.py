@@ -2,7 +2,8 @@
 
 Keys that DESIGN calls fixed keep their names. The JSON Schema in `docs/bundle-schema.json` is generated from here.
 History of `schema`: 1 first published layout; 2 adds warm-up check, drift, latencies from the time of
-sending, efficiency, calibration and capacity (all absent in a bundle of 1); 3 adds the ledger's nodes and links.
+sending, efficiency, calibration and capacity (all absent in a bundle of 1); 3 adds the ledger's nodes and links;
+4 adds the class's remarks, and fault model and durability are among fixed values (free text in older bundles).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class _Part(BaseModel):
@@ -34,13 +35,14 @@ class FinalityInfo(_Part):
 
 
 class ClassInfo(_Part):
-    """The ledger's declared class; see `bench.model.ledger.LedgerClass`."""
+    """The ledger's declared class; see `bench.model.ledger.LedgerClass`, of whose values these are the words."""
 
     fault_model: str
     tolerated_faults: int
     durability: str
     crypto: str
     operators: str
+    remarks: str = ""
 
 
 class NodePart(_Part):

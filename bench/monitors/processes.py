@@ -17,11 +17,14 @@ import psutil
 from bench.model.clock import NS_PER_S, Clock, monotonic_ns
 from bench.model.errors import HarnessError
 from bench.model.resources import UNKNOWN, ResourceSample
+from bench.monitors.programs import children_of, program_name
 
 INTERVAL_S = 1.0
 Role = Literal["harness", "ledger", "host"]
 HOST = "host"
 _HOST_PID = -1
+_LOOK_EVERY = 5
+"""Samples from one look for new programs to the next: it reads the whole table of processes."""
 _JOIN_S = 10.0
 _NOT_BUSY = ("idle", "iowait", "steal", "guest", "guest_nice")
 
@@ -54,16 +57,19 @@ class _Use:
 
 @dataclass(slots=True)
 class _Watched:
-    """A process under its name. `members` is what each of its processes used last; the ended ones go into `ended`."""
+    """A process under its name, with all it starts if it is a `tree`. `members` is what each of its processes used
+    last; the ended ones go into `ended`.
+    """
 
     name: str
     role: Role
     root: psutil.Process
+    tree: bool
     members: dict[psutil.Process, _Use] = field(default_factory=dict)
     ended: _Use = field(default_factory=_Use)
 
     def look(self) -> _Use | None:
-        """Use of the process, with its children if it is a ledger's; None once it has ended."""
+        """Use of the process, with its children if it is a tree; None once it has ended."""
         if not _lives(self.root):
             return None
         seen = dict(_uses(self._processes()))
@@ -76,7 +82,7 @@ class _Watched:
         return total
 
     def _processes(self) -> list[psutil.Process]:
-        if self.role != "ledger":  # the harness's children are watched under names of their own
+        if not self.tree:
             return [self.root]
         with contextlib.suppress(psutil.Error):
             return [self.root, *self.root.children(recursive=True)]
@@ -87,6 +93,8 @@ class ProcessMonitor:
     """Samples every `interval_s`, and once more at the start and at the end.
 
     `add` may be called at any time and from any thread. A process that ends stops giving samples; that is no error.
+    Nodes of a ledger are watched with all they start. What a process of the harness starts is found here, from `start`
+    on, and watched under a name of its own (`bench.monitors.programs`), unless it was added under one.
     """
 
     def __init__(self, interval_s: float = INTERVAL_S, clock: Clock = monotonic_ns) -> None:
@@ -99,16 +107,21 @@ class ProcessMonitor:
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
+        self._looks = 0
 
     def add(self, name: str, role: Role, pid: int) -> None:
         """Watch `pid` under `name` from now on; the first sample is taken here. A process that is gone is ignored."""
-        try:
-            watched = _Watched(name, role, psutil.Process(pid))
-        except psutil.NoSuchProcess:
-            return
-        with self._lock:
-            self._watched.append(watched)
-            self._sample(watched)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            watched = _Watched(name, role, psutil.Process(pid), tree=role == "ledger")
+            with self._lock:
+                self._watch(watched)
+
+    def add_program(self, process: psutil.Process, owner: str) -> None:
+        """Watch a program that `owner` has started, with all it starts itself, as part of the harness."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            watched = _Watched(program_name(process, owner), "harness", process, tree=True)
+            with self._lock:
+                self._watch(watched)
 
     def start(self) -> None:
         """Begin sampling, the whole host included."""
@@ -133,9 +146,25 @@ class ProcessMonitor:
 
     def sample(self) -> None:
         """Take one sample of everything now."""
+        if self._looks % _LOOK_EVERY == 0:
+            self._find_programs()
+        self._looks += 1
         with self._lock:
             self._sample_host()
             self._watched = [watched for watched in self._watched if self._sample(watched)]
+
+    def _find_programs(self) -> None:
+        with self._lock:
+            watched = list(self._watched)
+        known = {one.root.pid for one in watched}
+        for owner in watched:
+            if not owner.tree:
+                for child in children_of(owner.root.pid, known):
+                    self.add_program(child, owner.name)
+
+    def _watch(self, watched: _Watched) -> None:
+        self._watched.append(watched)
+        self._sample(watched)
 
     def _run(self) -> None:
         try:

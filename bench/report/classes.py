@@ -10,15 +10,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from bench.model.result import LedgerPart
+from bench.model.ledger import CryptoSuite, Durability, FaultModel
+from bench.model.result import ClassInfo, LedgerPart
 from bench.report import format as fmt
 
 FAULTS, DATA, FINAL = "faults it survives", "what a power cut loses", "what “final” means"
 _IN_SHORT = {FAULTS: "faults", DATA: "data", FINAL: "final"}
 _UNDECLARED = "not declared"
-_NOT_SYNCED = ("no fsync", "asynchronous", "=off", " off", "disabled", "every second", "interval")
-_SYNCED = ("fsync", "synchronous")
-_SYNCED_LATER = ("flushed", "later")
+_EARLIER = {
+    "fsync per block": Durability.FSYNC,
+    "fsync per block, state later": Durability.FSYNC,
+    "fsync per commit": Durability.FSYNC,
+    "fsync on a majority": Durability.FSYNC,
+    "synchronous commit (fsync)": Durability.FSYNC,
+    "synchronous commit, torn pages possible (full_page_writes=off)": Durability.WRITTEN,
+    "none against power loss (fsync=off)": Durability.WRITTEN,
+    "written, no fsync per block": Durability.WRITTEN,
+    "written per block, flushed hourly": Durability.WRITTEN,
+    "memory only (tmpfs)": Durability.MEMORY,
+    "memory only (ramfs)": Durability.MEMORY,
+    "proof of work, none in regtest": FaultModel.NONE,
+}
+"""What bundles before schema 4 say in the harness's own words; a vendor's own words remain an "other"."""
 
 Named = tuple[str, LedgerPart]
 """A candidate's label, and the ledger it ran on."""
@@ -67,7 +80,7 @@ def promises(ledger: LedgerPart) -> tuple[Promise, ...]:
 
 def same_class(first: LedgerPart, second: LedgerPart) -> bool:
     """Whether a winner may be named between them: same promises, signatures and operators, and nothing undeclared."""
-    kinds = [(*_key(ledger), ledger.ledger_class.crypto, ledger.ledger_class.operators) for ledger in (first, second)]
+    kinds = [(*_key(ledger), _crypto(ledger), ledger.ledger_class.operators) for ledger in (first, second)]
     return kinds[0] == kinds[1] and not any(_UNDECLARED in part for part in kinds[0])
 
 
@@ -102,34 +115,46 @@ def _key(ledger: LedgerPart) -> tuple[str, ...]:
 def _faults(ledger: LedgerPart) -> Promise:
     declared, survives = ledger.ledger_class, ledger.ledger_class.tolerated_faults
     failing = fmt.counted(survives, "node")
-    if declared.fault_model == "byzantine" and survives > 0:
-        words = f"goes on, and stays right, with {failing} failed or dishonest"
-        return Promise(FAULTS, f"byzantine {survives}", words)
-    if declared.fault_model == "crash" and survives > 0:
-        words = f"goes on with {failing} failed; trusts all of them, a dishonest one is not caught"
-        return Promise(FAULTS, f"crash {survives}", words)
-    if declared.fault_model == "crash of orderers" and survives > 0:
-        words = (
-            f"goes on with {fmt.counted(survives, 'ordering node')} failed; stops when either organisation's peer fails"
-        )
-        return Promise(FAULTS, f"orderers {survives}", words)
-    if declared.fault_model in ("byzantine", "crash", "none") or "none" in declared.fault_model:
-        words = "none: no protection against a dishonest or failed operator"
-        return Promise(FAULTS, "none", words)
-    return Promise(FAULTS, f"declared {declared.fault_model} {survives}", f"declared: {declared.fault_model}")
+    match _fault_model(declared.fault_model):
+        case FaultModel.OTHER | FaultModel.NOT_DECLARED:
+            return _described(FAULTS, declared, declared.fault_model, f" {survives}")
+        case FaultModel.BYZANTINE if survives > 0:
+            words = f"goes on, and stays right, with {failing} failed or dishonest"
+            return Promise(FAULTS, f"byzantine {survives}", words)
+        case FaultModel.CRASH if survives > 0:
+            words = f"goes on with {failing} failed; trusts all of them, a dishonest one is not caught"
+            return Promise(FAULTS, f"crash {survives}", words)
+        case FaultModel.CRASH_OF_ORDERERS if survives > 0:
+            orderers = fmt.counted(survives, "ordering node")
+            words = f"goes on with {orderers} failed; stops when either organisation's peer fails"
+            return Promise(FAULTS, f"orderers {survives}", words)
+    return Promise(FAULTS, "none", "none: no protection against a dishonest or failed operator")
 
 
 def _data(ledger: LedgerPart) -> Promise:
-    durability = ledger.ledger_class.durability
-    text = durability.lower()
-    if "memory" in text:
-        return Promise(DATA, "memory", "everything: data is kept in memory only")
-    not_synced = any(phrase in text for phrase in _NOT_SYNCED)
-    if text.startswith(_SYNCED) and not not_synced:
-        return Promise(DATA, "synced", "nothing that was acknowledged as final: it is on disk before")
-    if not_synced or any(phrase in text for phrase in _SYNCED_LATER):
-        return Promise(DATA, "later", "the last of what was acknowledged: the disk catches up later")
-    return Promise(DATA, f"declared {durability}", f"declared: {durability}")
+    declared = ledger.ledger_class
+    match _durability(declared.durability):
+        case Durability.MEMORY:
+            return Promise(DATA, "memory", "everything: data is kept in memory only")
+        case Durability.FSYNC:
+            return Promise(DATA, "synced", "nothing that was acknowledged as final: it is on disk before")
+        case Durability.WRITTEN:
+            return Promise(DATA, "later", "the last of what was acknowledged: the disk catches up later")
+    return _described(DATA, declared, declared.durability)
+
+
+def _fault_model(words: str) -> FaultModel:
+    return next((one for one in FaultModel if words == one or _EARLIER.get(words) == one), FaultModel.OTHER)
+
+
+def _durability(words: str) -> Durability:
+    return next((one for one in Durability if words == one or _EARLIER.get(words) == one), Durability.OTHER)
+
+
+def _described(name: str, declared: ClassInfo, words: str, more: str = "") -> Promise:
+    """Of what is not among the values: the same promise only where it is described in the same words."""
+    said = f"{words} ({declared.remarks})" if words == "other" and declared.remarks else words
+    return Promise(name, f"declared {said}{more}", f"declared: {said}")
 
 
 def _final(ledger: LedgerPart) -> Promise:
@@ -145,11 +170,17 @@ def _final(ledger: LedgerPart) -> Promise:
 
 
 def _note(members: Sequence[Named]) -> str:
-    crypto = [(label, ledger.ledger_class.crypto) for label, ledger in members]
+    crypto = [(label, _crypto(ledger)) for label, ledger in members]
     operators = [(label, ledger.ledger_class.operators) for label, ledger in members]
     final = [(label, ledger.finality.name) for label, ledger in members]
-    parts = (_shared("final", final), _shared("signatures", crypto), _shared("operators", operators))
+    parts = [_shared("final", final), _shared("signatures", crypto), _shared("operators", operators)]
+    parts += [f"{label}: {ledger.ledger_class.remarks}" for label, ledger in members if ledger.ledger_class.remarks]
     return "; ".join(parts)
+
+
+def _crypto(ledger: LedgerPart) -> str:
+    declared = ledger.ledger_class
+    return f"other ({declared.remarks})" if declared.crypto == CryptoSuite.OTHER else declared.crypto
 
 
 def _shared(name: str, values: Sequence[tuple[str, str]]) -> str:

@@ -148,7 +148,7 @@ _MEANINGS = {
     ErrorClass.INSUFFICIENT_FUNDS: "the sender could not pay",
     ErrorClass.RATE_LIMITED: "the node limits how often it may be asked",
     ErrorClass.UNAUTHORIZED: "the node asked for credentials",
-    ErrorClass.NODE_ERROR: "the node reported a fault of its own",
+    ErrorClass.NODE_ERROR: "the node, or what stands before it, said no for a reason without a class here",
     ErrorClass.METHOD_MISSING: "the node does not know this kind of request",
     ErrorClass.REVERTED: "the contract undid it",
     ErrorClass.OUT_OF_GAS: "it needed more computation than it was allowed",

@@ -187,7 +187,8 @@ def class_rows(result: Result) -> tuple[tuple[str, str], ...]:
     """What the ledger protects against and how, without operators."""
     kind = result.ledger.ledger_class
     faults = f"{kind.fault_model}, tolerates {fmt.counted(kind.tolerated_faults, 'faulty node')}"
-    return (("Survives faults", faults), ("Stores data", kind.durability), ("Signatures", kind.crypto))
+    rows = (("Survives faults", faults), ("Stores data", kind.durability), ("Signatures", kind.crypto))
+    return (*rows, ("Remarks", kind.remarks)) if kind.remarks else rows
 
 
 def notes(result: Result) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bench.measure.drift import TOLERATED_SHARE, TURNED_AWAY
 from bench.measure.inputs import Limits as Bounds
-from bench.measure.verdict import HARNESS_BOUND, STAMPING_PROCESSES
+from bench.measure.verdict import HARNESS_BOUND, PROGRAM_USED, STAMPING_PROCESSES
 from bench.measure.warm_up import NOT_STEADY
 from bench.model.phase import Phase
 from bench.model.result import Counts, Drift, Headroom, Result, Trial, WarmUp
@@ -138,6 +138,9 @@ def _worker_cpu(trials: Sequence[Trial], limits: Limits) -> TrustLine:
     ]
     if not parts:
         return TrustLine("warn", name, f"Its processor use was not recorded: the bound of {bound:g} % is untested.")
+    programs = [reason for trial in trials for reason in trial.verdict.reasons if PROGRAM_USED in reason]
+    if programs:
+        return TrustLine("bad", name, f"{programs[0].removeprefix(HARNESS_BOUND)}.")
     busiest = max(parts, key=lambda part: part.cpu_percent_mean)
     text = (
         f"Its busiest process ({busiest.process}) used {fmt.cpu(busiest.cpu_percent_mean)} of one processor core on "

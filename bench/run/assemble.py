@@ -24,6 +24,7 @@ from bench.model.record import BLOCK
 from bench.model.result import Trial
 from bench.model.transaction import ErrorClass
 from bench.model.workload import AuditInput
+from bench.monitors.programs import usable_processors
 from bench.monitors.summary import summarise as summarise_resources
 from bench.run.acknowledged import AcknowledgedWrites, drawing_plan
 from bench.run.trial import TrialFacts, TrialRequest
@@ -91,6 +92,7 @@ def assemble(request: TrialRequest, facts: TrialFacts, limits: Limits) -> Assemb
         hosts=max(1, len(hosts)),
         sent_bytes=facts.sent_bytes,
         disk_growth=_disk_growth(facts),
+        processors=usable_processors(),
     )
     return Assembled(summarise(gathered), gathered, phases)
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from bench.ledgers.protocol import LedgerInfo
-from bench.model.ledger import SERVANT_ROLES, CryptoSuite, Finality, LedgerClass, Network
+from bench.model.ledger import SERVANT_ROLES, CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network
 from bench.model.result import ClassInfo, FinalityInfo, LedgerPart, LinkPart, NodePart
 from bench.run.trial import TrialFacts
 from bench.scenario.declared import DeclaredLedger
 from bench.scenario.schema import EndpointChoice
 
-UNKNOWN_CLASS = LedgerClass("not declared", 0, "not declared", CryptoSuite.NOT_DECLARED, "not ours")
+UNKNOWN_CLASS = LedgerClass(FaultModel.NOT_DECLARED, 0, Durability.NOT_DECLARED, CryptoSuite.NOT_DECLARED, "not ours")
 _UNKNOWN_VERSION = "not ours"
 
 
@@ -66,7 +66,9 @@ def _finality_name(adapter: Finality, network: Network | None, said: DeclaredLed
 def _class_said(said: DeclaredLedger | None) -> LedgerClass:
     if said is None:
         return UNKNOWN_CLASS
-    return LedgerClass(said.fault_model, said.tolerated_faults, said.durability, said.crypto, said.operators)
+    return LedgerClass(
+        said.fault_model, said.tolerated_faults, said.durability, said.crypto, said.operators, said.remarks
+    )
 
 
 def _as_it_said(disclosed: Mapping[str, Any], known: LedgerClass) -> dict[str, object]:
@@ -74,11 +76,18 @@ def _as_it_said(disclosed: Mapping[str, Any], known: LedgerClass) -> dict[str, o
     found: dict[str, object] = {}
     match disclosed:
         case {"durability": str(durability)}:
-            found["ledger_class"] = _class_of(replace(known, durability=durability))
+            found["ledger_class"] = _class_of(_with_durability(known, durability, disclosed.get("remarks")))
     match disclosed:
         case {"settings": [*settings]}:
             found["flags"] = [str(setting) for setting in settings]
     return found
+
+
+def _with_durability(known: LedgerClass, told: str, remarks: object) -> LedgerClass:
+    """An adapter may tell one of `Durability`'s values, or something else in its own words."""
+    durability = next((one for one in Durability if one == told), Durability.OTHER)
+    words = [known.remarks, told if durability is Durability.OTHER else "", remarks if isinstance(remarks, str) else ""]
+    return replace(known, durability=durability, remarks="; ".join(filter(None, words)))
 
 
 def _class_of(declared: LedgerClass) -> ClassInfo:
@@ -88,4 +97,5 @@ def _class_of(declared: LedgerClass) -> ClassInfo:
         durability=declared.durability,
         crypto=declared.crypto,
         operators=declared.operators,
+        remarks=declared.remarks,
     )

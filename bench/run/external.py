@@ -9,14 +9,22 @@ from typing import Any
 
 from bench.adapters.protocol import Endpoint
 from bench.model.errors import ConfigurationError
+from bench.model.masking import MASK
 from bench.scenario.schema import EndpointChoice
 
 KEY_VARIABLE = "BENCH_FUNDING_KEY"
 
 
 def external_endpoint(choice: EndpointChoice) -> Endpoint:
-    """Where and how to reach the node."""
+    """Where and how to reach the node. ConfigurationError where a bundle's scenario no longer says it."""
     options: dict[str, Any] = dict(choice.options)
+    for address in (choice.url, *(value for value in options.values() if isinstance(value, str) and "://" in value)):
+        if MASK in address:
+            raise ConfigurationError(
+                "the endpoint's address has lost its key: bundles do not keep keys",
+                value=address,
+                remedy="give the whole address again with --endpoint, or with --set endpoint.url=…",
+            )
     if choice.chain_id is not None:
         options["chain_id"] = choice.chain_id
     headers = _headers(Path(choice.headers_file)) if choice.headers_file else {}

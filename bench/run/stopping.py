@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum, auto, unique
 
+from bench.model.reasons import lasting
 from bench.model.result import Trial
 from bench.scenario.stopping import Stopping
 from bench.stats.interval import enough_trials, median_interval
@@ -20,12 +21,12 @@ class State(Enum):
 
 
 def state(trials: Sequence[Trial], rule: Stopping) -> State:
-    """Where one target stands. What spoils a run for good (an invalid trial, a percentile that one trial could not
-    give) is not mended by further trials.
+    """Where one target stands. What spoils a run for good (an invalid trial, a warm-up that is too short, a ledger on
+    which nothing becomes final, a percentile that one trial could not give) is not mended by further trials.
     """
     figures = [_figure(trial, rule) for trial in trials]
     known = [figure for figure in figures if figure is not None]
-    if len(known) < len(figures) or any(trial.verdict.status == "invalid" for trial in trials):
+    if len(known) < len(figures) or any(_spoils(trial) for trial in trials):
         return State.SPOILED
     return State.NARROW if enough_trials(known, rule.width) else State.OPEN
 
@@ -45,8 +46,8 @@ def remark(trials: Sequence[Trial], rule: Stopping) -> str:
     ended = state(trials, rule)
     if ended is State.SPOILED:
         return (
-            f"Stopping rule: {name} to ± {width} could not be reached, because a trial is invalid or its figure is not "
-            f"known; stopped after {len(trials)} trials."
+            f"Stopping rule: {name} to ± {width} could not be reached, because a trial is invalid, its warm-up was too "
+            f"short, nothing became final, or its figure is not known; stopped after {len(trials)} trials."
         )
     if ended is State.OPEN:
         reached = _half_width([figure for trial in trials if (figure := _figure(trial, rule)) is not None])
@@ -57,6 +58,10 @@ def remark(trials: Sequence[Trial], rule: Stopping) -> str:
         f"Stopping rule: {name} was known to ± {width} after {len(trials)} trials. An interval whose width "
         "decided when to stop holds less often than it states; docs/scenario.md says by how much."
     )
+
+
+def _spoils(trial: Trial) -> bool:
+    return trial.verdict.status == "invalid" or lasting(trial.verdict)
 
 
 def _figure(trial: Trial, rule: Stopping) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from bench.run.trial import TrialRequest
 from bench.scenario.arrival import highest_rate
 from bench.scenario.plan import TrialPlan
 from bench.scenario.schema import EndpointChoice, LedgerChoice, Scenario
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,17 @@ def _refuse_family(workload: Workload, name: str, family: str) -> None:
 
 
 def _family_of(adapter: str) -> str | None:
-    """The family an adapter speaks, as far as a registered ledger declares it; the adapter itself refuses the rest."""
-    infos = (registry.ledger(name).info for name in registry.names("ledgers"))
-    return next((info.family for info in infos if info.adapter == adapter), None)
+    """The family an adapter speaks, as far as a registered ledger declares it; the adapter itself refuses the rest.
+
+    Other people's ledgers are imported for it, and one that is broken is none of this run's business: it is named in
+    the log and passed over. The ledger of the adapter's own name, which mostly tells, is asked first.
+    """
+    for name in sorted(registry.names("ledgers"), key=lambda name: name != adapter):
+        try:
+            info = registry.ledger(name).info
+        except ConfigurationError as error:
+            _LOGGER.warning("%s; passed over", error.what)
+            continue
+        if info.adapter == adapter:
+            return info.family
+    return None

@@ -6,6 +6,7 @@ went wrong leaves as much as one that went well.
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ from bench.model.transaction import ErrorClass
 from bench.model.workload import Parameter, Workload
 from bench.monitors.disk import allocated_bytes
 from bench.monitors.processes import ProcessMonitor
+from bench.monitors.programs import children_of
 from bench.run.audience import Audience
 from bench.run.children import REPORT, LoadProcesses
 from bench.run.events import RunListener, TrialWatcher
@@ -201,10 +203,13 @@ class TrialRunner:
             f"{plan.ledger_name}: preparing {plan.accounts} accounts and the {plan.workload.name} workload"
         )
         began = monotonic_ns()
+        before = {child.pid for child in children_of(os.getpid())}
         adapter.open(endpoint)
         known = {**plan.secrets, **(self._network.secrets if self._network else {})}
         setup = Setup(plan.workload, plan.parameters, plan.accounts, plan.planned, plan.seed, known)
         fixture = adapter.prepare(setup)
+        for program in children_of(os.getpid(), before):
+            self._monitor.add_program(program, "coordinator")
         self._facts.setup_s["prepare"] = (monotonic_ns() - began) / NS_PER_S
         self._facts.capabilities, self._facts.finality = adapter.capabilities, adapter.finality
         self._facts.disclosed, self._facts.accounts = fixture.disclosed, fixture.accounts

@@ -6,11 +6,11 @@ Nothing here is checked by the product: it is the word of who runs the network, 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from bench.model.ledger import CryptoSuite
+from bench.model.ledger import CryptoSuite, Durability, FaultModel
 from bench.scenario.fields import Mistake, Part, Whole, refuse
 
 NOT_DECLARED = "not declared"
@@ -36,19 +36,29 @@ class DeclaredLedger(Part):
         default=NOT_DECLARED, description="Version of its software; what the node itself says comes before this."
     )
     nodes: Annotated[Whole, Field(ge=1, le=100_000)] = Field(default=1, description="Nodes that take part in it.")
-    fault_model: Literal["none", "crash", "byzantine", "not declared"] = Field(
-        default="not declared", description="What its tolerated nodes may do: nothing, fail, or lie."
+    fault_model: FaultModel = Field(
+        default=FaultModel.NOT_DECLARED, description="What its tolerated nodes may do: nothing, fail, or lie."
     )
     tolerated_faults: Annotated[Whole, Field(ge=0, le=100_000)] = Field(
         default=0, description="How many nodes may do so at once."
     )
-    durability: Short = Field(
-        default=NOT_DECLARED, description="What a committed transaction survives, such as `fsync per block`."
+    durability: Durability = Field(
+        default=Durability.NOT_DECLARED, description="Where a transaction is when the ledger says it is committed."
     )
     crypto: CryptoSuite = Field(default=CryptoSuite.NOT_DECLARED, description="Signatures that its transactions carry.")
     operators: Short = Field(default="not ours", description="Who runs the nodes, such as `two organisations`.")
+    remarks: Annotated[str, Field(max_length=120)] = Field(
+        default="", description="What the values do not say; must say what an `other` is."
+    )
     finality: Short | None = Field(
         default=None,
         description="What its final is called, such as `instant (QBFT)`. How many confirmations are waited for is a "
         "setting of the adapter.",
     )
+
+    @model_validator(mode="after")
+    def _describe_others(self) -> DeclaredLedger:
+        others = [name for name in ("fault_model", "durability", "crypto") if getattr(self, name) == "other"]
+        if others and not self.remarks:
+            refuse([Mistake("is not described", "say in remarks what it is", (name,)) for name in others])
+        return self

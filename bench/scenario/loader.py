@@ -16,6 +16,7 @@ import yaml
 from pydantic import JsonValue, ValidationError
 
 from bench.model.errors import ConfigurationError
+from bench.model.masking import masked_values
 from bench.scenario.document import NUMBERS, Document, document_of, parse_document, read_text
 from bench.scenario.mistakes import nearest, note_mistakes
 from bench.scenario.overrides import apply_overrides, expand_shorthand
@@ -46,7 +47,9 @@ def scenario_from_mapping(
 
 
 def resolved_yaml(scenario: Scenario) -> str:
-    """The whole scenario, every default written out, as YAML that loads back to an equal `Scenario`."""
+    """The whole scenario, every default written out, as YAML that loads back to an equal `Scenario`; but keys in the
+    path of an endpoint's address are masked, so that one does not load back to what it was.
+    """
     return yaml.dump(_resolved(scenario), Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100)
 
 
@@ -138,6 +141,8 @@ def refusal(document: Document, page: str = "docs/scenario.md") -> Configuration
 
 def _resolved(scenario: Scenario) -> dict[str, Any]:
     document = scenario.model_dump(mode="json", by_alias=True)
+    if document.get("endpoint"):
+        document["endpoint"] = masked_values(document["endpoint"])
     return {key: value for key, value in document.items() if value is not None and value != []}
 
 

@@ -69,6 +69,22 @@ def test_anvil_is_installed_started_shown_used_and_stopped(bench: Command) -> No
     assert not Path(left["key_file"]).exists()
 
 
+@pytest.mark.parametrize("pipe", ["| head -1", "2>&1 | head -1", "2>&1 | true"])
+def test_a_pipe_that_closes_early_leaves_a_ledger_that_down_knows(bench: Command, tmp_path: Path, pipe: str) -> None:
+    command = f"set -o pipefail; {sys.executable} {ROOT}/bench.py ledgers up sqlite {pipe}"
+    environment = {**os.environ, "BENCH_STATE": str(tmp_path / "state")}
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+    (left,) = json.loads(bench("ledgers", "status", "--json").stdout)
+    (node,) = [psutil.Process(pid) for pid in left["pids"]]
+    assert bench("ledgers", "down", "sqlite").stdout == "sqlite: stopped\n"
+    assert not node.is_running()
+
+
 def test_a_node_that_was_killed_is_shown_as_ended_and_can_be_cleared(bench: Command) -> None:
     left = json.loads(bench("ledgers", "up", "sqlite", "--json").stdout)
     node = psutil.Process(left["pids"][0])

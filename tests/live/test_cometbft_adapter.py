@@ -86,7 +86,12 @@ def test_money_is_conserved_and_refusals_are_counted_as_executed(transfers: Stag
 
 def test_an_account_that_has_enough_is_not_funded_again(transfers: Stage) -> None:
     again = transfers.open()
-    assert again.prepare(transfers.setup).disclosed["accounts_funded"] == 0
+    disclosed = again.prepare(transfers.setup).disclosed
+    assert disclosed["accounts_funded"] == 0
+    blocks, statuses, sending = disclosed["paths"]
+    assert blocks.startswith("blocks: NewBlockHeader over WebSocket")
+    assert statuses == "statuses: block and block_results, one exchange per block"
+    assert sending.startswith("sending: broadcast_tx_sync to 4 nodes in turn, requests joined by up to ")
 
 
 def test_a_document_belongs_to_who_was_first(documents: Stage) -> None:

@@ -30,6 +30,7 @@ from bench.ledgers.etcd import EtcdLedger
 from bench.model.transaction import ErrorClass, Refusal, Reply, Unanswered
 from bench.testing import AdapterContract, Stage
 from bench.testing.follower import Follower
+from tests.support.contracts import Transfers, running
 from workloads.notary import WORKLOAD as NOTARY
 from workloads.smallbank import WORKLOAD as SMALLBANK
 from workloads.transfer import WORKLOAD as TRANSFER
@@ -44,29 +45,20 @@ def endpoint_of(network: Network, **options: object) -> Endpoint:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    ledger = EtcdLedger()
-    network = ledger.up(tmp_path_factory.mktemp("shared"), {}, SILENT)
-    yield network
-    ledger.down(network)
+    with running(EtcdLedger(), tmp_path_factory.mktemp("shared")) as network:
+        yield network
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    ledger = EtcdLedger()
-    network = ledger.up(tmp_path_factory.mktemp("other"), {"nodes": 1}, SILENT)
-    yield network
-    ledger.down(network)
+    with running(EtcdLedger(), tmp_path_factory.mktemp("other"), {"nodes": 1}) as network:
+        yield network
 
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Network]:
-    ledger = EtcdLedger()
-    network = ledger.up(tmp_path / "own", {}, SILENT)
-    try:
+    with running(EtcdLedger(), tmp_path / "own") as network:
         yield network
-    finally:
-        ledger.down(network)
-        ledger.down(network)
 
 
 class EtcdContract(AdapterContract):
@@ -89,16 +81,8 @@ class EtcdContract(AdapterContract):
         return EtcdAdapter
 
 
-class TestTransferOnEtcd(EtcdContract):
-    read = Operation("balance", {"of": Account(1)}, Kind.READ)
+class TestTransferOnEtcd(Transfers, EtcdContract):
     refused = Operation("transfer", {"to": Account(1), "amount": 2**62})
-
-    @pytest.fixture
-    def workload(self) -> Workload:
-        return TRANSFER
-
-    def write(self, number: int) -> Operation:
-        return Operation("transfer", {"to": Account(number % self.accounts), "amount": 1})
 
 
 class TestNotaryOnEtcd(EtcdContract):

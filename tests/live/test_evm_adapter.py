@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench.adapters.evm.adapter import EvmAdapter
+from bench.adapters.evm.money import created_since
 from bench.adapters.protocol import Auditable, Endpoint, Fixture, Queryable, Sequenced, Setup
 from bench.model.errors import LedgerError
 from bench.model.ledger import Sequencing
@@ -283,3 +284,8 @@ def test_money_is_conserved_but_for_what_comes_from_outside(anvil, adapter):
     rpc.call("anvil_setBalance", [address, hex(state.read("balance", {"of": Account(1)}) + 7)])
     rpc.call("evm_mine", [])
     assert state.read("money_created_since_start", {}) == 7
+    start = adapter._prepared().opening
+    elsewhere = replace(start, block_id="0x" + "11" * 32)
+    addresses = ["0x" + adapter._prepared().wallet.address(index).hex() for index in range(fixture.accounts)]
+    assert created_since(rpc, start, addresses) == 7
+    assert created_since(rpc, elsewhere, addresses) is None, "a block of that height, and not the one it began at"

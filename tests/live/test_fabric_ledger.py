@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,7 +128,53 @@ def test_a_document_is_anchored_once(network: Network) -> None:
         assert refused.error_class is ErrorClass.READ_REFUSED
 
 
-def test_a_network_is_driven_by_its_profile_and_a_key_file(network: Network, tmp_path: Path) -> None:
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A place for temporary files with a short name: sockets are among them."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        yield Path(directory)
+
+
+def test_a_key_given_as_text_goes_with_a_process_that_is_killed(
+    network: Network, tmp_path: Path, temporary: Path
+) -> None:
+    options = dict(network.adapter_options)
+    pem = Path(str(options.pop("key"))).read_text()
+    script = tmp_path / "prepare.py"
+    script.write_text(
+        "import sys, json, time\n"
+        "from bench.adapters.fabric.adapter import FabricAdapter\n"
+        "from bench.api import Endpoint, Setup\n"
+        "from workloads.notary import WORKLOAD\n"
+        "url, options, pem = json.loads(sys.stdin.readline())\n"
+        "adapter = FabricAdapter()\n"
+        "adapter.open(Endpoint(url, options=options))\n"
+        "fixture = adapter.prepare(Setup(WORKLOAD, {}, 2, 100, 1, {'funding_key': pem}))\n"
+        "print(fixture.data['key'], flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(json.dumps([network.endpoint, options, pem]) + "\n")
+        process.stdin.flush()
+        key = Path(process.stdout.readline().strip())
+        assert key.read_text().strip() == pem.strip()
+        assert (key.stat().st_mode & 0o777, temporary in key.parents) == (0o600, True)
+    finally:
+        process.kill()
+        process.communicate()
+    deadline = time.monotonic() + 10
+    while list(temporary.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not list(temporary.iterdir())
+
+
+def test_a_network_is_driven_by_its_profile_and_a_key_file(network: Network, tmp_path: Path, temporary: Path) -> None:
     options = network.adapter_options
     profile = tmp_path / "connection.yaml"
     profile.write_text(yaml.safe_dump(json.loads(Path(str(options["profile"])).read_text())))
@@ -138,7 +185,7 @@ def test_a_network_is_driven_by_its_profile_and_a_key_file(network: Network, tmp
         *("--set", f"endpoint.options.cert={options['cert']}", "--set", "endpoint.options.submit_path=gateway"),
         *("--key-file", str(options["key"]), "--out", str(tmp_path / "out")),
     ]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(temporary)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
     assert done.returncode in (0, 3), done.stderr  # 3: this machine was too busy for a valid measurement
     (found,) = (tmp_path / "out").glob("*/result.json")
@@ -146,10 +193,13 @@ def test_a_network_is_driven_by_its_profile_and_a_key_file(network: Network, tmp
     counts = result["trials"][0]["counts"]
     assert counts["finalized"] == counts["submitted"] > 30
     assert [one["status"] for one in result["audit"]["invariants"]] == ["held"]
+    ours = {one["process"]: one["cpu_s"] for one in result["trials"][0]["resources"] if one["role"] == "harness"}
+    assert {"fabric-client (worker-0)", "fabric-client (observer)"} <= ours.keys(), "they send and follow the load"
+    assert ours["fabric-client (worker-0)"] > 0
     deadline = time.monotonic() + 10  # a client program ends a moment after its worker
-    while list(tmp_path.glob("bench-fabric-*")) and time.monotonic() < deadline:
+    while list(temporary.glob("bench-fabric-*")) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not list(tmp_path.glob("bench-fabric-*")), "a key or a client program's files were left behind"
+    assert not list(temporary.glob("bench-fabric-*")), "a key or a client program's files were left behind"
     key = Path(str(options["key"])).read_text().splitlines()[1]
     for path in found.parent.iterdir():
         assert key.encode() not in path.read_bytes()

@@ -165,10 +165,15 @@ def alone_ahead(first: str, others: list[str], before: int) -> bool:
 
 
 def separate(first: str, others: list[str], enodes: list[str]) -> None:
-    for other, peer in zip(others, enodes[1:], strict=True):
-        ask(other, "admin_removePeer", enodes[0])
-        ask(first, "admin_removePeer", peer)
-    until(lambda: ask_number(first, "net_peerCount") == 0)
+    """Asked again until it holds: a dial that was under way connects after the removal."""
+
+    def alone() -> bool:
+        for other, peer in zip(others, enodes[1:], strict=True):
+            ask(other, "admin_removePeer", enodes[0])
+            ask(first, "admin_removePeer", peer)
+        return ask_number(first, "net_peerCount") == 0
+
+    until(alone)
 
 
 def join(first: str, others: list[str], enodes: list[str]) -> None:

@@ -3,80 +3,36 @@
 from __future__ import annotations
 
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bench.adapters.evm.adapter import EvmAdapter
-from bench.api import Account, Adapter, Endpoint, Kind, Operation, Workload
+from bench.api import Endpoint
 from bench.ledgers.geth import CHAIN_ID, GethLedger
 from bench.ledgers.geth_node import ask, ask_number
 from bench.ledgers.process import ProcessId
 from bench.model.errors import ConfigurationError, LedgerError
 from bench.model.ledger import Network
-from bench.testing import AdapterContract
-from workloads.smallbank import WORKLOAD as SMALLBANK
-from workloads.transfer import WORKLOAD as TRANSFER
+from tests.support.contracts import EvmContract, EvmSmallBank, Transfers, running
 
 pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    ledger = GethLedger()
-    started = ledger.up(tmp_path_factory.mktemp("geth"), {}, lambda line: None)
-    yield started
-    ledger.down(started)
+    with running(GethLedger(), tmp_path_factory.mktemp("geth")) as started:
+        yield started
 
 
-class GethContract(AdapterContract):
-    patience_s = 40.0
-
-    @pytest.fixture
-    def endpoint(self, network: Network) -> Endpoint:
-        return Endpoint(network.endpoint, options=network.adapter_options)
-
-    @pytest.fixture
-    def dead_endpoint(self) -> Endpoint:
-        return Endpoint("http://127.0.0.1:9")
-
-    @pytest.fixture
-    def secrets(self, network: Network) -> Mapping[str, str]:
-        return network.secrets
-
-    @pytest.fixture
-    def adapter_factory(self) -> Callable[[], Adapter]:
-        return EvmAdapter
+class TestTransferOnGeth(Transfers, EvmContract):
+    ledger = GethLedger
 
 
-class TestTransferOnGeth(GethContract):
-    read = Operation("balance", {"of": Account(1)}, Kind.READ)
-    audit_read = ("transactions_since_start", {})
-
-    @pytest.fixture
-    def workload(self) -> Workload:
-        return TRANSFER
-
-    def write(self, number: int) -> Operation:
-        return Operation("transfer", {"to": Account(number % self.accounts), "amount": 1})
-
-
-class TestSmallBankOnGeth(GethContract):
-    read = Operation("balance", {"customer": 1}, Kind.READ)
-    refused = Operation("send_payment", {"from": 1, "to": 2, "amount": 10**9}, expects_refusal=True)
-    audit_read = ("total_of", {"first": 0, "count": 10})
-
-    @pytest.fixture
-    def workload(self) -> Workload:
-        return SMALLBANK
-
-    @pytest.fixture
-    def parameters(self, workload: Workload) -> Mapping[str, object]:
-        return {**workload.defaults, "customers": 200}  # more than one setup call, each at its full size
-
-    def write(self, number: int) -> Operation:
-        return Operation("deposit_checking", {"customer": number % 20, "amount": 130})
+class TestSmallBankOnGeth(EvmSmallBank):
+    ledger = GethLedger
+    customers = 200  # more than one setup call, each at its full size
 
 
 def test_the_node_is_the_limit_and_not_a_parameter(network: Network) -> None:

@@ -3,64 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 
 from bench.adapters.evm.adapter import EvmAdapter
-from bench.api import Adapter, Endpoint, Kind, Operation, Workload
+from bench.api import Endpoint
 from bench.ledgers.geth_node import ask, ask_number
 from bench.ledgers.kaia import CHAIN_ID, KaiaLedger
 from bench.ledgers.process import ProcessId
 from bench.model.ledger import Network
-from bench.testing import AdapterContract
-from workloads.smallbank import WORKLOAD as SMALLBANK
+from tests.support.contracts import EvmSmallBank, running
 
 pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    ledger = KaiaLedger()
-    started = ledger.up(tmp_path_factory.mktemp("kaia"), {}, lambda line: None)
-    found = [ProcessId.of(node.pid) for node in started.nodes if node.pid is not None]
-    yield started
-    ledger.down(started)
+    with running(KaiaLedger(), tmp_path_factory.mktemp("kaia")) as started:
+        found = [ProcessId.of(node.pid) for node in started.nodes if node.pid is not None]
+        yield started
     assert [identity for identity in found if identity is not None and identity.running()] == []
 
 
-class TestSmallBankOnKaia(AdapterContract):
-    patience_s = 60.0
-    read = Operation("balance", {"customer": 1}, Kind.READ)
-    refused = Operation("send_payment", {"from": 1, "to": 2, "amount": 10**9}, expects_refusal=True)
-    audit_read = ("total_of", {"first": 0, "count": 10})
-
-    @pytest.fixture
-    def endpoint(self, network: Network) -> Endpoint:
-        return Endpoint(network.endpoint, options=network.adapter_options)
-
-    @pytest.fixture
-    def dead_endpoint(self) -> Endpoint:
-        return Endpoint("http://127.0.0.1:9")
-
-    @pytest.fixture
-    def secrets(self, network: Network) -> Mapping[str, str]:
-        return network.secrets
-
-    @pytest.fixture
-    def adapter_factory(self) -> Callable[[], Adapter]:
-        return EvmAdapter
-
-    @pytest.fixture
-    def workload(self) -> Workload:
-        return SMALLBANK
-
-    @pytest.fixture
-    def parameters(self, workload: Workload) -> Mapping[str, object]:
-        return {**workload.defaults, "customers": 20}
-
-    def write(self, number: int) -> Operation:
-        return Operation("deposit_checking", {"customer": number % 20, "amount": 130})
+class TestSmallBankOnKaia(EvmSmallBank):
+    ledger = KaiaLedger
 
 
 def test_four_validators_agree_on_one_chain(network: Network) -> None:

@@ -161,7 +161,8 @@ def test_every_acknowledged_document_of_a_run_is_found_again(tmp_path: Path) -> 
             *("run", "--ledger", "litecoin", "--workload", "notary", "--rate", "60", "--duration", "6s"),
             *("--trials", "1", "--out", str(cli.out), "--set", "ledgers.0.options.confirmations=2"),
         )
-        assert done.returncode in (0, 3), done.stderr  # 3: a busy machine sent too late
+        # 3: a busy machine sent too late; 8: two blocks of 1 s each come later than this short warm-up ends
+        assert done.returncode in (0, 3, 8), done.stderr
         (path,) = cli.bundles()
         bundle = read_bundle(path)
     finally:

@@ -20,17 +20,17 @@ from bench.api import (
     Adapter,
     ConfigurationError,
     Endpoint,
-    Kind,
     LedgerError,
     Network,
     Operation,
     Setup,
-    Workload,
 )
 from bench.ledgers import postgres_server
 from bench.ledgers.postgres import PostgresLedger
+from bench.model.ledger import Durability
 from bench.model.transaction import ErrorClass, Refusal, Unanswered
 from bench.testing import AdapterContract, Stage
+from tests.support.contracts import SmallBank, Transfers, running
 from workloads.smallbank import WORKLOAD as SMALLBANK
 from workloads.transfer import WORKLOAD as TRANSFER
 
@@ -41,29 +41,20 @@ BANK = {**SMALLBANK.defaults, "customers": 10}
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Network]:
-    ledger = PostgresLedger()
-    network = ledger.up(tmp_path / "one", {}, SILENT)
-    try:
+    with running(PostgresLedger(), tmp_path / "one") as network:
         yield network
-    finally:
-        ledger.down(network)
-        ledger.down(network)
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    ledger = PostgresLedger()
-    network = ledger.up(tmp_path_factory.mktemp("shared"), {}, SILENT)
-    yield network
-    ledger.down(network)
+    with running(PostgresLedger(), tmp_path_factory.mktemp("shared")) as network:
+        yield network
 
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    ledger = PostgresLedger()
-    network = ledger.up(tmp_path_factory.mktemp("bank"), {}, SILENT)
-    yield network
-    ledger.down(network)
+    with running(PostgresLedger(), tmp_path_factory.mktemp("bank")) as network:
+        yield network
 
 
 @pytest.fixture
@@ -97,8 +88,7 @@ class PostgresContract(AdapterContract):
         return PostgresAdapter
 
 
-class TestTransferOnPostgres(PostgresContract):
-    read = Operation("balance", {"of": Account(1)}, Kind.READ)
+class TestTransferOnPostgres(Transfers, PostgresContract):
     refused = Operation("transfer", {"to": Account(1), "amount": 2**62})
 
     @pytest.fixture
@@ -109,32 +99,13 @@ class TestTransferOnPostgres(PostgresContract):
     def other_endpoint(self, bank: Network) -> Endpoint:
         return Endpoint(bank.endpoint)
 
-    @pytest.fixture
-    def workload(self) -> Workload:
-        return TRANSFER
 
-    def write(self, number: int) -> Operation:
-        return Operation("transfer", {"to": Account(number % self.accounts), "amount": 1})
-
-
-class TestSmallBankOnPostgres(PostgresContract):
-    read = Operation("balance", {"customer": 1}, Kind.READ)
-    refused = Operation("send_payment", {"from": 1, "to": 2, "amount": 10**9}, expects_refusal=True)
+class TestSmallBankOnPostgres(SmallBank, PostgresContract):
+    customers = 10
 
     @pytest.fixture
     def endpoint(self, bank: Network) -> Endpoint:
         return Endpoint(bank.endpoint)
-
-    @pytest.fixture
-    def workload(self) -> Workload:
-        return SMALLBANK
-
-    @pytest.fixture
-    def parameters(self) -> dict[str, object]:
-        return BANK
-
-    def write(self, number: int) -> Operation:
-        return Operation("deposit_checking", {"customer": number % 10, "amount": 130})
 
 
 def deposit(customer: int = 0) -> Operation:
@@ -226,10 +197,10 @@ def test_a_tampered_chain_is_told(network: Network) -> None:
 
 
 def test_the_server_is_told_to_be_durable_and_says_so(bank: Network, stage: Stage) -> None:
-    assert bank.ledger_class.durability == "synchronous commit (fsync)"
+    assert bank.ledger_class.durability == Durability.FSYNC
     settings = stage.fixture.disclosed["settings"]
     assert {"fsync=on", "synchronous_commit=on", "full_page_writes=on"} <= set(settings)
-    assert stage.fixture.disclosed["durability"] == "synchronous commit (fsync)"
+    assert stage.fixture.disclosed["durability"] == Durability.FSYNC
     assert stage.fixture.disclosed["client"] == f"PostgreSQL {settings[0].split('=')[1]}"
 
 
@@ -265,7 +236,7 @@ def test_an_outside_database_is_measured_and_left_as_it_was(shared: Network) -> 
 def test_the_password_may_come_as_a_header(shared: Network) -> None:
     adapter = PostgresAdapter()
     adapter.open(Endpoint(dsn_of(shared), headers={"Password": shared.secrets["password"]}))
-    assert adapter.prepare(Setup(TRANSFER, {}, 2, 100, 1)).disclosed["durability"] == "synchronous commit (fsync)"
+    assert adapter.prepare(Setup(TRANSFER, {}, 2, 100, 1)).disclosed["durability"] == Durability.FSYNC
     adapter.close()
     with pytest.raises(LedgerError, match="no PostgreSQL server answers"):
         adapter.open(Endpoint("postgresql://bench@127.0.0.1:9/postgres", timeout_s=2))

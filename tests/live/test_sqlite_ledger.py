@@ -18,7 +18,6 @@ from bench.api import (
     Adapter,
     ConfigurationError,
     Endpoint,
-    Kind,
     LedgerError,
     Network,
     Operation,
@@ -29,6 +28,7 @@ from bench.ledgers import socket_node
 from bench.ledgers.sqlite import SqliteLedger
 from bench.model.transaction import Refusal, Unanswered
 from bench.testing import AdapterContract, Stage
+from tests.support.contracts import SmallBank, Transfers, running
 from workloads.smallbank import WORKLOAD as SMALLBANK
 from workloads.transfer import WORKLOAD as TRANSFER
 
@@ -38,13 +38,8 @@ SILENT = lambda _: None  # noqa: E731
 
 @pytest.fixture
 def network(tmp_path: Path) -> Iterator[Network]:
-    ledger = SqliteLedger()
-    network = ledger.up(tmp_path / "one", {}, SILENT)
-    try:
+    with running(SqliteLedger(), tmp_path / "one") as network:
         yield network
-    finally:
-        ledger.down(network)
-        ledger.down(network)
 
 
 @pytest.fixture
@@ -59,10 +54,8 @@ def stage(network: Network) -> Iterator[Stage]:
 
 @pytest.fixture(scope="class")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    ledger = SqliteLedger()
-    network = ledger.up(tmp_path_factory.mktemp("shared"), {}, SILENT)
-    yield network
-    ledger.down(network)
+    with running(SqliteLedger(), tmp_path_factory.mktemp("shared")) as network:
+        yield network
 
 
 class SqliteContract(AdapterContract):
@@ -78,38 +71,20 @@ class SqliteContract(AdapterContract):
 
     @pytest.fixture
     def other_endpoint(self, tmp_path: Path) -> Iterator[Endpoint]:
-        ledger = SqliteLedger()
-        network = ledger.up(tmp_path / "two", {}, SILENT)
-        yield Endpoint(network.endpoint)
-        ledger.down(network)
+        with running(SqliteLedger(), tmp_path / "two") as network:
+            yield Endpoint(network.endpoint)
 
     @pytest.fixture
     def adapter_factory(self) -> Callable[[], Adapter]:
         return SqliteAdapter
 
 
-class TestTransferOnSqlite(SqliteContract):
-    read = Operation("balance", {"of": Account(1)}, Kind.READ)
+class TestTransferOnSqlite(Transfers, SqliteContract):
     refused = Operation("transfer", {"to": Account(1), "amount": 2**62})
 
-    @pytest.fixture
-    def workload(self) -> Workload:
-        return TRANSFER
 
-    def write(self, number: int) -> Operation:
-        return Operation("transfer", {"to": Account(number % self.accounts), "amount": 1})
-
-
-class TestSmallBankOnSqlite(SqliteContract):
-    read = Operation("balance", {"customer": 1}, Kind.READ)
-    refused = Operation("send_payment", {"from": 1, "to": 2, "amount": 10**9}, expects_refusal=True)
-
-    @pytest.fixture
-    def workload(self) -> Workload:
-        return SMALLBANK
-
-    def write(self, number: int) -> Operation:
-        return Operation("deposit_checking", {"customer": number % 10, "amount": 130})
+class TestSmallBankOnSqlite(SmallBank, SqliteContract):
+    pass
 
 
 def deposit(customer: int = 0) -> Operation:

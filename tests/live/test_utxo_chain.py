@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from bench.adapters.utxo.adapter import UtxoAdapter
+from bench.adapters.utxo.preparing import restore
+from bench.adapters.utxo.signing import data_script, output, shown_id
+from bench.adapters.utxo.submitting import confirmations
 from bench.api import (
     ACCEPTED,
     Account,
@@ -222,19 +225,53 @@ def test_documents_are_found_again_and_those_never_brought_are_not(
     verify = [adapter.encode(Operation("verify", {"document": document(n)}, Kind.READ), 0, 0) for n in (0, 5, 99)]
     assert adapter.submit(anchors[:5]) == [ACCEPTED] * 5
     assert adapter.submit(verify) == [ACCEPTED] * 3
+    tell = ("getrawtransaction", anchors[0].tx_id.hex(), True)
+    assert confirmations(node.call(*tell), verify[0]) == 0, "what waits in a pool is not anchored"
     joined, ids = b"".join(document(n) for n in range(6)), b"".join(each.tx_id for each in anchors)
     asked = {"documents": joined, "tx_ids": ids}
     assert adapter.state().read("missing", asked) == 6, "what waits in a pool is not on the ledger"
     node.call("generatetodescriptor", 1, ANYBODY)
     state = adapter.state()
+    assert adapter.submit(verify) == [ACCEPTED] * 3
+    assert confirmations(node.call(*tell), verify[0]) == 1
+    assert confirmations(node.call(*tell), verify[1]) is None, "it carries another document"
     assert state.read("missing", asked) == 1
     swapped = {"documents": joined[32:64] + joined[:32] + joined[64:], "tx_ids": ids}
     assert state.read("missing", swapped) == 3, "an id alone proves nothing about the document"
     assert state.read("verify", {"document": document(4)}) == node.call("getblockcount")
     assert state.read("verify", {"document": document(5)}) == 0
     assert state.read("transactions_since_start", {}) == 5
+    assert state.read("money_created_since_start", {}) == 0
     adapter.close()
     node.close()
+
+
+def test_the_audit_sees_money_that_comes_from_elsewhere_and_money_that_leaves(
+    by_hand: Network, prepared: tuple[UtxoAdapter, Fixture, NodeRpc]
+) -> None:
+    adapter, fixture, node = prepared
+    made = restore(fixture.data)
+    blocks, _, sending = fixture.disclosed["paths"]
+    assert blocks.startswith("blocks: waitforblockheight, a long poll of at most 500 ms")
+    assert sending == "sending: sendrawtransaction to one node"
+
+    def created() -> object:
+        return adapter.state().read("money_created_since_start", {})
+
+    assert adapter.submit([adapter.encode(pay(n), n % 4, 0) for n in range(8)]) == [ACCEPTED] * 8
+    assert created() == 0, "what waits in a pool has moved nothing"
+    node.call("generatetodescriptor", 1, ANYBODY)
+    assert created() == 0
+    (mined,) = node.call("generatetodescriptor", 1, f"raw({made.wallet[0].script.hex()})")
+    assert node.call("getblock", mined)["height"] > made.start_height
+    gift = created()
+    assert isinstance(gift, int)
+    assert gift > 0, "a block's reward is none of a transfer's doing"
+    spent = made.slots.outpoint(3, made.slots.per_sender - 1)
+    away = made.wallet[3].spend([spent], output(spent.value - made.slots.fee, data_script(bytes(32))), 1)
+    assert node.call("sendrawtransaction", away.raw.hex(), 0) == shown_id(away.tx_id).hex()
+    node.call("generatetodescriptor", 1, ANYBODY)
+    assert created() == gift - (spent.value - made.slots.fee), "money that left our accounts"
 
 
 def test_a_key_without_money_is_told_how_much_is_missing(by_hand: Network) -> None:

@@ -15,8 +15,9 @@ from hashlib import sha256
 from typing import Any
 
 from bench.adapters.cometbft.heights import Height, HeightWatcher, latest_height
-from bench.adapters.cometbft.rpc import Rpc, RpcFault, UnreachedError
+from bench.adapters.cometbft.rpc import Rpc
 from bench.adapters.cometbft.statuses import classify_result
+from bench.adapters.jsonrpc.rpc import RpcFault, UnreachedError
 from bench.adapters.protocol import JsonValue
 from bench.model.clock import NS_PER_S, monotonic_ns
 from bench.model.errors import LedgerError

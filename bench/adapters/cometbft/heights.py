@@ -1,9 +1,9 @@
 """Learning that a block is committed, as early as possible and with the time it was learnt.
 
 `NewBlockHeader` over WebSocket (a small frame, where `NewBlock` would carry the whole block before its time is known),
-merged with a poll: slow while the subscription has told every height the poll knows of, else at `poll_interval_s`. A
-subscription that is lost or answers no ping is begun anew, at the next node. A thread stamps; the follower takes
-heights from a queue.
+merged with a poll of what the application has executed: slow while the subscription has told every height the poll
+knows of, else at `poll_interval_s`. A subscription that is lost or answers no ping is begun anew, at the next node. A
+thread stamps; the follower takes heights from a queue.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any
 import orjson
 import websocket
 
-from bench.adapters.cometbft.rpc import Peer, Rpc, UnreachedError
+from bench.adapters.cometbft.rpc import Peer, Rpc
 from bench.adapters.jsonrpc.channel import NotSentError, Target
+from bench.adapters.jsonrpc.rpc import UnreachedError
 from bench.adapters.jsonrpc.ws import connect
 from bench.model.clock import monotonic_ns
 from bench.model.errors import LedgerError
@@ -132,16 +133,29 @@ class HeightWatcher:
 
 
 def latest_height(rpc: Rpc) -> int:
-    """The highest block a node has committed."""
+    """The highest block whose transactions a node's application has executed and committed. The height that `status`
+    tells is the block store's, which is ahead of that while a block is executed.
+    """
+    info: Any = rpc.call("abci_info")
     try:
-        status: Any = rpc.call("status")
-        return int(status["sync_info"]["latest_block_height"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise LedgerError("the node's status cannot be read", value=str(error)[:200]) from error
+        return int(info["response"].get("last_block_height", 0))  # left out before the first block
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise LedgerError("the height of the node's application cannot be read", value=str(error)[:200]) from error
+
+
+def watching_path(subscribe: bool, poll_interval_s: float) -> str:
+    """How blocks are learnt of, for the bundle."""
+    polled = "abci_info, the height that the application has executed and committed"
+    if not subscribe:
+        return f"blocks: polled every {poll_interval_s:g} s ({polled}; adapter option subscribe is false)"
+    return (
+        f"blocks: NewBlockHeader over WebSocket, which follows execution; {polled}, every {_SLOW_POLL_S:g} s, "
+        f"every {poll_interval_s:g} s while the subscription is behind"
+    )
 
 
 def most_advanced(rpc: Rpc, peers: list[Peer]) -> Rpc:
-    """A client of the node with the highest block alone: one that was away may still be catching up."""
+    """A client of the node that has executed the highest block alone: one that was away may still be catching up."""
     best, best_height = rpc, -1
     for peer in peers:
         one = rpc.only(peer)

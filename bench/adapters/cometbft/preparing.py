@@ -12,10 +12,12 @@ from typing import Any
 
 from bench.adapters.cometbft import application, kvstore
 from bench.adapters.cometbft.application import FUND, OPEN_CUSTOMERS, Signer, Wallet, domain
+from bench.adapters.cometbft.heights import watching_path
 from bench.adapters.cometbft.options import CometBftOptions
-from bench.adapters.cometbft.rpc import Rpc, RpcFault
+from bench.adapters.cometbft.rpc import Rpc
 from bench.adapters.cometbft.state import ApplicationReader
 from bench.adapters.cometbft.statuses import classify_check
+from bench.adapters.jsonrpc.rpc import RpcFault
 from bench.adapters.protocol import Fixture, JsonValue, Setup
 from bench.model.errors import ConfigurationError, LedgerError
 from bench.model.operation import Kind
@@ -66,19 +68,20 @@ def probe(rpc: Rpc) -> Chain:
 def prepare(rpc: Rpc, chain: Chain, options: CometBftOptions, setup: Setup) -> Fixture:
     """Everything the chain needs before load. Sends nothing that it has already."""
     _check_operations(chain, setup)
-    salt = secrets.token_bytes(SALT_BYTES)
+    salt, limit = secrets.token_bytes(SALT_BYTES), batch_limit(rpc)
     data: dict[str, JsonValue] = {
         "application": chain.application,
         "chain_id": chain.chain_id,
         "genesis": chain.genesis,
         "salt": salt.hex(),
-        "batch_limit": batch_limit(rpc),
+        "batch_limit": limit,
     }
     disclosed: dict[str, JsonValue] = {
         "application": chain.application,
         "node_version": chain.version,
         "chain_id": chain.chain_id,
         "batch_limit": data["batch_limit"],
+        "paths": _paths(rpc, options, limit),
     }
     if chain.application == application.NAME:
         key = _funding_seed(setup)
@@ -91,6 +94,17 @@ def prepare(rpc: Rpc, chain: Chain, options: CometBftOptions, setup: Setup) -> F
         data |= {"secret": secret.hex(), "money_at_start": ApplicationReader(rpc).money(addresses)}
         disclosed |= {"accounts_funded": funded, "customers_opened": opened}
     return Fixture(accounts=setup.accounts, data=data, disclosed=disclosed)
+
+
+def _paths(rpc: Rpc, options: CometBftOptions, limit: int) -> list[JsonValue]:
+    """What the adapter does with these nodes, in sentences."""
+    together = f"requests joined by up to {limit}" if limit > 1 else "one request each, as batches are refused"
+    nodes = "one node" if rpc.size == 1 else f"{rpc.size} nodes in turn"
+    return [
+        watching_path(options.subscribe, options.poll_interval_s),
+        "statuses: block and block_results, one exchange per block",
+        f"sending: broadcast_tx_sync to {nodes}, {together}",
+    ]
 
 
 def batch_limit(rpc: Rpc) -> int:

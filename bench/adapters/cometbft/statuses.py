@@ -6,14 +6,15 @@ the example's code.go for the codes. docs/adapters/cometbft.md shows the table.
 
 from __future__ import annotations
 
-from bench.adapters.cometbft.rpc import RpcFault
+from bench.adapters.jsonrpc.replies import classify_other
+from bench.adapters.jsonrpc.rpc import RpcFault
 from bench.model.transaction import ACCEPTED, ErrorClass, Refusal, Reply
 
 CODESPACE = "ledger-bench"
 DUPLICATE = 3
 FIRST_BUSINESS_CODE = 10
 
-_METHOD_NOT_FOUND, _INVALID_PARAMS = -32601, -32602
+_INVALID_PARAMS = -32602
 _WORDS: tuple[tuple[ErrorClass, tuple[str, ...]], ...] = (
     (ErrorClass.POOL_FULL, ("mempool is full", "still rechecking")),
     (ErrorClass.INVALID_TRANSACTION, ("tx too large", "batch request exceeds")),
@@ -33,20 +34,12 @@ def classify_fault(fault: RpcFault) -> Reply:
     lowered = fault.message.lower()
     if "already exists in cache" in lowered:
         return ACCEPTED
-    if fault.code == _METHOD_NOT_FOUND:
-        return Refusal(ErrorClass.METHOD_MISSING, fault.message)
     for error_class, words in _WORDS:
         if any(word in lowered for word in words):
             return Refusal(error_class, fault.message)
     if fault.code == _INVALID_PARAMS:
         return Refusal(ErrorClass.INVALID_TRANSACTION, fault.message)
-    return Refusal(ErrorClass.NODE_ERROR, fault.message)
-
-
-def classify_status(status: int, message: str) -> Refusal:
-    """The refusal that an HTTP status without a JSON-RPC answer stands for."""
-    classes = {401: ErrorClass.UNAUTHORIZED, 403: ErrorClass.UNAUTHORIZED, 429: ErrorClass.RATE_LIMITED}
-    return Refusal(classes.get(status, ErrorClass.NODE_ERROR), f"HTTP {status} {message[:200]}".strip())
+    return classify_other(fault.code, fault.message)
 
 
 def classify_result(code: int, codespace: str) -> ErrorClass:

@@ -12,19 +12,15 @@ import time
 from collections.abc import Sequence
 from itertools import count
 
-import orjson
-
 from bench.adapters.cometbft.encoding import request_id
-from bench.adapters.cometbft.rpc import Peer, RpcFault, result_of
-from bench.adapters.cometbft.statuses import classify_check, classify_fault, classify_status
+from bench.adapters.cometbft.rpc import DIALECT, Peer
+from bench.adapters.cometbft.statuses import classify_check, classify_fault
 from bench.adapters.jsonrpc.channel import Answer, LostError, NotSentError
+from bench.adapters.jsonrpc.replies import parse, refused_read, without_json
+from bench.adapters.jsonrpc.rpc import RpcFault
 from bench.model.transaction import ACCEPTED, ErrorClass, Refusal, Reply, Transaction, Unanswered
 
 _DOWN_S = 1.0
-_UNKNOWN_FATE = frozenset({502, 504})
-_READ_KEEPS = frozenset(
-    {ErrorClass.UNREACHABLE, ErrorClass.RATE_LIMITED, ErrorClass.UNAUTHORIZED, ErrorClass.METHOD_MISSING}
-)
 
 
 class Submitter:
@@ -55,10 +51,11 @@ class Submitter:
             shown = b'"hash":"' + tx_id.hex().upper().encode() + b'"'
             if shown in answer.body:
                 return ACCEPTED
-        item = _parse(answer)
+        item = parse(answer)
         if isinstance(item, dict):
             return _interpret(item, transaction)
-        return _for_kind(transaction, Unanswered("the answer is a batch") if isinstance(item, list) else item)
+        reply = Unanswered("the answer is a batch") if isinstance(item, list) else item
+        return without_json(transaction, reply, answer.status)
 
     def _submit_many(self, batch: Sequence[Transaction]) -> list[Reply]:
         """Answers may be fewer than asked for, or be one error for the whole batch."""
@@ -67,9 +64,9 @@ class Submitter:
         answer = self._exchange(b"[" + b",".join(payloads) + b"]", ids)
         if isinstance(answer, Refusal | Unanswered):
             return [answer] * len(batch)
-        parsed = _parse(answer)
+        parsed = parse(answer)
         if isinstance(parsed, Refusal | Unanswered):
-            return [_for_kind(transaction, parsed) for transaction in batch]
+            return [without_json(transaction, parsed, answer.status) for transaction in batch]
         items = parsed if isinstance(parsed, list) else [parsed]
         by_id = {item.get("id"): item for item in items if isinstance(item, dict)}
         if len(items) == 1 and isinstance(items[0], dict) and items[0].get("error") and "id" not in items[0]:
@@ -99,9 +96,10 @@ class Submitter:
 
 def _interpret(item: dict[str, object], transaction: Transaction) -> Reply:
     try:
-        result = result_of(item)  # type: ignore[arg-type]  # as JSON has it
+        result = DIALECT.result(item)  # type: ignore[arg-type]  # as JSON has it
     except RpcFault as fault:
-        return _for_kind(transaction, classify_fault(fault))
+        reply = classify_fault(fault)
+        return reply if transaction.tx_id else refused_read(reply, fault.message)
     if isinstance(result, dict) and transaction.tx_id and isinstance(code := result.get("code"), int):
         return classify_check(code, str(result.get("codespace", "")), str(result.get("log", "")))
     response = result.get("response") if isinstance(result, dict) else None
@@ -110,28 +108,3 @@ def _interpret(item: dict[str, object], transaction: Transaction) -> Reply:
             return ACCEPTED
         return Refusal(ErrorClass.READ_REFUSED, str(response.get("log") or response.get("code")))
     return Unanswered("the answer has neither result nor error")
-
-
-def _for_kind(transaction: Transaction, reply: Reply) -> Reply:
-    """A read is in no mempool: what refused it is kept only where it is about the connection."""
-    if transaction.tx_id or not isinstance(reply, Refusal) or reply.error_class in _READ_KEEPS:
-        return reply
-    return Refusal(ErrorClass.READ_REFUSED, reply.message)
-
-
-def _parse(answer: Answer) -> dict[str, object] | list[object] | Refusal | Unanswered:
-    """The JSON-RPC answer where there is one, whatever the HTTP status."""
-    text = answer.body[:200].decode("utf-8", "replace")
-    if answer.status in (401, 403, 429):
-        return classify_status(answer.status, text)
-    try:
-        parsed = orjson.loads(answer.body)
-    except ValueError:
-        parsed = None
-    if isinstance(parsed, list) or (isinstance(parsed, dict) and ("error" in parsed or "result" in parsed)):
-        return parsed
-    if answer.status in _UNKNOWN_FATE:
-        return Unanswered(f"HTTP {answer.status} from a gateway")
-    if answer.status == 200:
-        return Unanswered(f"the answer is not JSON-RPC: {text}")
-    return classify_status(answer.status, text)

@@ -18,12 +18,13 @@ from bench.adapters.evm.options import EvmOptions, parse_options
 from bench.adapters.evm.preparing import Chain, prepare
 from bench.adapters.evm.probing import BATCH_SIZES, Capabilities, probe
 from bench.adapters.evm.receipts import ReceiptFetcher
-from bench.adapters.evm.rpc import BATCH_CALLS, Rpc, open_channel
+from bench.adapters.evm.rpc import Rpc, open_channel
 from bench.adapters.evm.signing import TransactionCodec, TransactionType, Wallet
 from bench.adapters.evm.state import EvmState
 from bench.adapters.evm.statuses import choose_source
 from bench.adapters.evm.submitting import submit
 from bench.adapters.jsonrpc.channel import Target, parse_target
+from bench.adapters.jsonrpc.rpc import BATCH_CALLS
 from bench.adapters.protocol import Endpoint, Finding, Fixture, JsonValue, Setup
 from bench.model.errors import HarnessError, LedgerError
 from bench.model.ledger import Finality, Sequencing
@@ -32,6 +33,7 @@ from bench.model.transaction import CommitEvent, Reply, Transaction
 from bench.model.workload import StateReader
 
 _PROBE_PATIENCE_S = 1.0
+_AUDIT_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +153,10 @@ class EvmAdapter:
         return self._prepared().encoder.filler(sender, sequence)
 
     def state(self) -> StateReader:
-        """Reads at the latest block."""
-        ready = self._prepared()
-        rpc = self._opened().chain.rpc
+        """Reads at the latest block, which outlive a gateway's hiccup."""
+        ready, opened = self._prepared(), self._opened()
+        chain = opened.chain
+        rpc = Rpc(chain.channel, opened.target.shown, _AUDIT_PATIENCE_S, chain.rpc.batch_calls)
         return EvmState(rpc, ready.encoder, ready.wallet, ready.contract, ready.sequences, ready.opening)
 
     def _use(self, fixture: Fixture) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from bench.adapters.evm.heads import Head, HeadWatcher
 from bench.adapters.evm.receipts import ReceiptFetcher
-from bench.adapters.evm.rpc import Rpc, UnreachedError
+from bench.adapters.evm.rpc import Rpc
+from bench.adapters.jsonrpc.rpc import UnreachedError
 from bench.adapters.protocol import JsonValue
 from bench.model.clock import NS_PER_S, monotonic_ns
 from bench.model.errors import LedgerError

@@ -20,55 +20,81 @@ _LOOKS = 10
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What the accounts held together when everything was prepared, and the last block before."""
+    """What the accounts held together when everything was prepared, and the last block before. A height alone may be
+    another block's after a reorganisation, so the id is kept.
+    """
 
     height: int
+    block_id: str
     wei: int
 
     def as_data(self) -> dict[str, JsonValue]:
         """For a fixture; wei does not fit JSON's numbers."""
-        return {"height": self.height, "wei": str(self.wei)}
+        return {"height": self.height, "block": self.block_id, "wei": str(self.wei)}
 
     @staticmethod
     def from_data(data: JsonValue) -> Opening | None:
         """The inverse of `as_data`."""
         match data:
-            case {"height": int(height), "wei": str(wei)}:
-                return Opening(height, int(wei))
+            case {"height": int(height), "block": str(block_id), "wei": str(wei)}:
+                return Opening(height, block_id, int(wei))
             case _:
                 return None
 
 
-def note_opening(rpc: Rpc, addresses: Sequence[str]) -> Opening:
-    """Call it when the accounts are funded and nothing of theirs is pending."""
-    return Opening(rpc.hex_int("eth_blockNumber", []), _held(rpc, addresses))
+@dataclass(frozen=True, slots=True)
+class _Block:
+    height: int
+    block_id: str
+    parent_id: str
+
+
+def note_opening(rpc: Rpc, addresses: Sequence[str]) -> Opening | None:
+    """Call it when the accounts are funded and nothing of theirs is pending: blocks that come meanwhile change nothing.
+    None where a node does not tell its last block.
+    """
+    head = _head(rpc)
+    return None if head is None else Opening(head.height, head.block_id, _held(rpc, addresses))
 
 
 def created_since(rpc: Rpc, opening: Opening, addresses: Sequence[str]) -> int | None:
-    """Wei at the present head, plus fees up to it, less wei then. None on a node without receipts by block, or whose
-    head moves on too fast to be looked at.
+    """Wei at the present head, plus fees up to it, less wei then. None on a node without receipts by block, whose head
+    moves on too fast to be looked at, or whose chain no longer holds the opening's block.
     """
-    head, held = _held_at_head(rpc, addresses)
-    if head is None:
-        return None
-    fees = 0
-    for height in range(opening.height + 1, head + 1):
-        paid = _fees(rpc, height, frozenset(addresses))
+    block, held = _held_at_head(rpc, addresses)
+    fees, ours = 0, frozenset(addresses)
+    while block is not None and block.height > opening.height:
+        paid = _fees(rpc, block.block_id, ours)
         if paid is None:
             return None
         fees += paid
-    return held + fees - opening.wei
+        block = _block(rpc, "eth_getBlockByHash", block.parent_id)
+    return None if block is None or block.block_id != opening.block_id else held + fees - opening.wei
 
 
-def _held_at_head(rpc: Rpc, addresses: Sequence[str]) -> tuple[int | None, int]:
+def _held_at_head(rpc: Rpc, addresses: Sequence[str]) -> tuple[_Block | None, int]:
     """By looking at the head before and after: nodes that prune keep no state of any block but the last."""
-    head = rpc.hex_int("eth_blockNumber", [])
+    head = _head(rpc)
     for _ in range(_LOOKS):
         held, before = _held(rpc, addresses), head
-        head = rpc.hex_int("eth_blockNumber", [])
-        if head == before:
+        head = _head(rpc)
+        if head is not None and head == before:
             return head, held
     return None, 0
+
+
+def _head(rpc: Rpc) -> _Block | None:
+    """Asked for again where a node behind a balancer does not serve it yet."""
+    looks = (_block(rpc, "eth_getBlockByNumber", "latest") for _ in range(_LOOKS))
+    return next((block for block in looks if block is not None), None)
+
+
+def _block(rpc: Rpc, method: str, which: str) -> _Block | None:
+    match rpc.call(method, [which, False]):
+        case {"number": number, "hash": str(block_id), "parentHash": str(parent_id)}:
+            return _Block(rpc.quantity(method, number), block_id, parent_id)
+        case _:
+            return None
 
 
 def _held(rpc: Rpc, addresses: Sequence[str]) -> int:
@@ -76,9 +102,9 @@ def _held(rpc: Rpc, addresses: Sequence[str]) -> int:
     return sum(rpc.quantity("eth_getBalance", answer) for answer in answers)
 
 
-def _fees(rpc: Rpc, height: int, ours: frozenset[str]) -> int | None:
+def _fees(rpc: Rpc, block_id: str, ours: frozenset[str]) -> int | None:
     method = "eth_getBlockReceipts"
-    receipts = rpc.optional(method, [hex(height)])
+    receipts = rpc.optional(method, [block_id])
     if not isinstance(receipts, list):
         return None
     paid = 0

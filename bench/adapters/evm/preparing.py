@@ -47,12 +47,13 @@ def prepare(chain: Chain, options: EvmOptions, setup: Setup) -> Fixture:
     contract, gas = _contract_and_gas(chain, options, setup, artefact, treasury, addresses)
     funding = _fund(chain.rpc, options, setup, treasury, addresses, gas, fees)
     counts = chain.rpc.batch("eth_getTransactionCount", [[address, "pending"] for address in addresses])
+    opening = None if contract else note_opening(chain.rpc, addresses)
     return Fixture(
         accounts=setup.accounts,
         sequences=tuple(chain.rpc.quantity("eth_getTransactionCount", count) for count in counts),
         data={
             **_data(chain, salt, kind, fees, gas, contract, artefact),
-            "opening": None if contract else note_opening(chain.rpc, addresses).as_data(),
+            "opening": None if opening is None else opening.as_data(),
         },
         disclosed=_disclosed(chain, options, kind, fees, gas, contract, funding),
     )

@@ -13,8 +13,9 @@ import orjson
 import websocket
 
 from bench.adapters.evm.heads import Subscription
-from bench.adapters.evm.rpc import BATCH_CALLS, METHOD_NOT_FOUND, Rpc, RpcFault
+from bench.adapters.evm.rpc import Rpc
 from bench.adapters.jsonrpc.channel import NotSentError
+from bench.adapters.jsonrpc.rpc import BATCH_CALLS, METHOD_NOT_FOUND, RpcFault
 from bench.adapters.jsonrpc.ws import connect
 from bench.adapters.protocol import Finding, JsonValue
 from bench.model.errors import LedgerError

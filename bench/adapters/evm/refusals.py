@@ -6,11 +6,14 @@ txpoolcfg DiscardReason, anvil eth/error.rs. docs/adapters/evm.md shows the tabl
 
 from __future__ import annotations
 
+from bench.adapters.jsonrpc.replies import INTERNAL_ERROR, classify_other
+from bench.adapters.jsonrpc.rpc import METHOD_NOT_FOUND
 from bench.model.transaction import ACCEPTED, ErrorClass, Refusal, Reply
 
 _MESSAGE_CHARACTERS = 300
-_METHOD_NOT_FOUND = -32601
 _LIMIT_EXCEEDED = -32005
+_NO = frozenset({-32003})
+"""EIP-1474: transaction rejected."""
 
 _KNOWN = (
     "already known",
@@ -119,21 +122,17 @@ _WORDS: tuple[tuple[ErrorClass, tuple[str, ...]], ...] = (
 )
 
 
+_TOO_GENERAL = frozenset({ErrorClass.UNAUTHORIZED, ErrorClass.METHOD_MISSING, ErrorClass.INVALID_TRANSACTION})
+"""Classes whose words may as well tell of a fault inside the node, when its code says that there was one."""
+
+
 def classify_error(code: int, message: str) -> Reply:
     """The reply that a JSON-RPC error to eth_sendRawTransaction stands for."""
     lowered = message.lower()
     if any(word in lowered for word in _KNOWN):
         return ACCEPTED
     shown = message[:_MESSAGE_CHARACTERS]
-    if code == _METHOD_NOT_FOUND:
-        return Refusal(ErrorClass.METHOD_MISSING, shown)
-    for error_class, words in _WORDS:
-        if any(word in lowered for word in words):
+    for error_class, words in () if code == METHOD_NOT_FOUND else _WORDS:
+        if any(word in lowered for word in words) and not (code == INTERNAL_ERROR and error_class in _TOO_GENERAL):
             return Refusal(error_class, shown)
-    return Refusal(ErrorClass.RATE_LIMITED if code == _LIMIT_EXCEEDED else ErrorClass.NODE_ERROR, shown)
-
-
-def classify_status(status: int, message: str) -> Refusal:
-    """The refusal that an HTTP status without a JSON-RPC answer stands for."""
-    classes = {401: ErrorClass.UNAUTHORIZED, 403: ErrorClass.UNAUTHORIZED, 429: ErrorClass.RATE_LIMITED}
-    return Refusal(classes.get(status, ErrorClass.NODE_ERROR), f"HTTP {status} {message[:_MESSAGE_CHARACTERS]}".strip())
+    return Refusal(ErrorClass.RATE_LIMITED, shown) if code == _LIMIT_EXCEEDED else classify_other(code, message, _NO)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bench.adapters.evm.rpc import METHOD_NOT_FOUND, Rpc, RpcFault
+from bench.adapters.evm.rpc import Rpc
+from bench.adapters.jsonrpc.rpc import METHOD_NOT_FOUND, RpcFault
 from bench.adapters.protocol import JsonValue
 from bench.model.errors import LedgerError
 from bench.model.transaction import ErrorClass

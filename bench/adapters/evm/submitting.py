@@ -8,20 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
-
 from bench.adapters.evm.encoding import request_id
-from bench.adapters.evm.refusals import classify_error, classify_status
+from bench.adapters.evm.refusals import classify_error
 from bench.adapters.jsonrpc.channel import Answer, Channel, LostError, NotSentError
+from bench.adapters.jsonrpc.replies import parse, refused_read, without_json
 from bench.model.transaction import ACCEPTED, ErrorClass, Refusal, Reply, Transaction, Unanswered
-
-_UNKNOWN_FATE = frozenset({502, 504})
-"""A gateway's answers that leave open whether the node behind it took the request."""
-
-_ABOUT_THE_CALLER = frozenset({401, 403, 429})
-_READ_KEEPS = frozenset(
-    {ErrorClass.UNREACHABLE, ErrorClass.RATE_LIMITED, ErrorClass.UNAUTHORIZED, ErrorClass.METHOD_MISSING}
-)
 
 
 def submit(channel: Channel, batch: Sequence[Transaction]) -> list[Reply]:
@@ -52,17 +43,18 @@ def _submit_one(channel: Channel, transaction: Transaction) -> Reply:
     tx_id = transaction.tx_id
     if tx_id and answer.status == 200 and f'"result":"0x{tx_id.hex()}"'.encode() in answer.body:
         return ACCEPTED
-    item = _parse(answer)
+    item = parse(answer)
     if isinstance(item, dict):
         return _interpret(item, transaction)
-    return _for_kind(transaction, Unanswered("the answer is a batch") if isinstance(item, list) else item)
+    reply = Unanswered("the answer is a batch") if isinstance(item, list) else item
+    return without_json(transaction, reply, answer.status)
 
 
 def _read_batch(answer: Answer, batch: Sequence[Transaction], ids: Sequence[int]) -> list[Reply]:
     """Answers may come in any order, be fewer than asked for, or be one error for the whole batch."""
-    parsed = _parse(answer)
+    parsed = parse(answer)
     if isinstance(parsed, Refusal | Unanswered):
-        return [_for_kind(transaction, parsed) for transaction in batch]
+        return [without_json(transaction, parsed, answer.status) for transaction in batch]
     if isinstance(parsed, dict):
         one_for_all = parsed if parsed.get("error") else {}
         return [_interpret(one_for_all, transaction) for transaction in batch]
@@ -89,34 +81,8 @@ def _interpret(item: dict[str, object], transaction: Transaction) -> Reply:
         given = error.get("code")
         code = given if isinstance(given, int) else 0
         message = str(error.get("message") or error.get("data") or "")
-    return _for_kind(transaction, classify_error(code, message), message)
-
-
-def _for_kind(transaction: Transaction, reply: Reply, message: str = "") -> Reply:
-    """A read has no sequence number, gas or pool: what refused it is kept only where it is about the connection."""
-    if transaction.tx_id or isinstance(reply, Unanswered):
-        return reply
-    if isinstance(reply, Refusal) and reply.error_class in _READ_KEEPS:
-        return reply
-    return Refusal(ErrorClass.READ_REFUSED, reply.message if isinstance(reply, Refusal) else message)
-
-
-def _parse(answer: Answer) -> dict[str, object] | list[object] | Refusal | Unanswered:
-    """The JSON-RPC answer where there is one, whatever the HTTP status (nodes send errors as 200, 400 and 500)."""
-    text = answer.body[:200].decode("utf-8", "replace")
-    if answer.status in _ABOUT_THE_CALLER:
-        return classify_status(answer.status, text)
-    try:
-        parsed = orjson.loads(answer.body)
-    except ValueError:
-        parsed = None
-    if isinstance(parsed, list) or (isinstance(parsed, dict) and ("error" in parsed or "result" in parsed)):
-        return parsed
-    if answer.status in _UNKNOWN_FATE:
-        return Unanswered(f"HTTP {answer.status} from a gateway")
-    if answer.status == 200:
-        return Unanswered(f"the answer is not JSON-RPC: {text}")
-    return classify_status(answer.status, text)
+    reply = classify_error(code, message)
+    return reply if transaction.tx_id else refused_read(reply, message)
 
 
 def _is_batch_refusal(item: object) -> bool:

@@ -1,18 +1,16 @@
-"""What `prepare` does on a Fabric channel: the key's file, and entries of the chaincode that do not exist yet."""
+"""What `prepare` does on a Fabric channel: entries of the chaincode that do not exist yet."""
 
 from __future__ import annotations
 
 import secrets
-import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import count
-from pathlib import Path
 
 from bench.adapters.fabric.process import FabricClient
 from bench.adapters.fabric.proposal import SALT_BYTES, Signer, nonce_of
-from bench.model.errors import ConfigurationError, LedgerError
+from bench.model.errors import LedgerError
 from bench.model.transaction import ACCEPTED, ErrorClass, Refusal, Transaction
 
 WRITE, READ = b"\x00", b"\x01"
@@ -21,17 +19,6 @@ KEY = "funding_key"
 """Name under which `--key-file` hands over the identity's key."""
 _COMMIT_S = 60.0
 _APART_S = 0.1
-
-
-def key_file(named: Path | None, known: Mapping[str, str]) -> Path:
-    """The file of the identity's key; one given by `--key-file` goes into a file that only we may read."""
-    if KEY in known:
-        with tempfile.NamedTemporaryFile("w", prefix="bench-fabric-key-", suffix=".pem", delete=False) as file:
-            file.write(known[KEY] + "\n")  # made with mode 0600
-        return Path(file.name)
-    if named is None:
-        raise ConfigurationError("no key to sign with", remedy="set the option key, or give --key-file")
-    return named.absolute()
 
 
 def open_entries(client: FabricClient, signer: Signer, calls: Iterable[list[bytes]]) -> None:

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from bench.adapters.jsonrpc.channel import Target, parse_target
 from bench.adapters.jsonrpc.http import HttpChannel
+from bench.adapters.jsonrpc.rpc import RpcFault
 from bench.adapters.protocol import Endpoint, Fixture, Setup
 from bench.adapters.utxo.blocks import BlockFollower
 from bench.adapters.utxo.encoding import READS, OperationEncoder
 from bench.adapters.utxo.heads import HeadWatcher
 from bench.adapters.utxo.options import UtxoOptions, parse_options
 from bench.adapters.utxo.preparing import Prepared, prepare, restore
-from bench.adapters.utxo.rpc import WARMING_UP, Rpc, RpcFault
+from bench.adapters.utxo.rpc import WARMING_UP, Rpc
 from bench.adapters.utxo.state import UtxoState
 from bench.adapters.utxo.submitting import submit
 from bench.model.errors import ConfigurationError, HarnessError, LedgerError
@@ -182,7 +183,7 @@ def _identity(rpc: Rpc) -> str:
     """The id of the first block after genesis: all regression-test chains share their genesis, and no other block."""
     for height in (1, 0):
         try:
-            return str(rpc.attempt("getblockhash", height))
+            return str(rpc.attempt("getblockhash", [height]))
         except RpcFault as fault:
             if fault.code == WARMING_UP:
                 raise LedgerError("the node is still starting", value=fault.message, remedy="try again") from fault

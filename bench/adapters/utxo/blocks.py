@@ -66,7 +66,7 @@ class BlockFollower:
         height = self._rpc.number("getblockcount") if after is None else after
         if after is not None and after > self._rpc.number("getblockcount"):
             raise LedgerError("no block has this height yet", value=after, remedy="begin at a block that exists")
-        return self._ask(str(self._rpc.call("getblockhash", height)))
+        return self._ask(str(self._rpc.call("getblockhash", [height])))
 
     def _extend(self, head: Head) -> Iterator[CommitEvent | None]:
         """From the new head back to a block that is known, and forward again."""
@@ -122,7 +122,7 @@ class BlockFollower:
         return answer.result()
 
     def _ask(self, block_id: str) -> ChainBlock:
-        return _parse(self._rpc.call("getblock", block_id, 1))
+        return _parse(self._rpc.call("getblock", [block_id, 1]))
 
 
 def _parse(answer: JsonValue) -> ChainBlock:

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bench.adapters.jsonrpc.rpc import RpcFault
 from bench.adapters.protocol import JsonValue
-from bench.adapters.utxo.rpc import Rpc, RpcFault
+from bench.adapters.utxo.rpc import Rpc
 from bench.adapters.utxo.signing import (
     INPUT_VBYTES,
     OUTPUT_VBYTES,
@@ -105,7 +106,7 @@ def _money(rpc: Rpc, key: Key) -> tuple[list[Outpoint], int]:
     """What the key can spend, largest first, and the height at which that was so. Mined coins are ripe after 100
     blocks; which of the young ones were mined is asked for each.
     """
-    scan = rpc.record("scantxoutset", "start", [f"raw({key.script.hex()})"])
+    scan = rpc.record("scantxoutset", ["start", [f"raw({key.script.hex()})"]])
     tip, unspents = scan.get("height"), scan.get("unspents")
     assert isinstance(tip, int)
     assert isinstance(unspents, list)
@@ -118,7 +119,7 @@ def _money(rpc: Rpc, key: Key) -> tuple[list[Outpoint], int]:
         assert isinstance(height, int)
         outpoint = Outpoint(shown_id(bytes.fromhex(str(tx_id))), index, round(float(str(amount)) * COIN))
         (ripe if height <= tip - _MATURITY else young).append(outpoint)
-    answers = rpc.batch("gettxout", [[shown_id(each.tx_id).hex(), each.index, False] for each in young])
+    answers = rpc.answers("gettxout", [[shown_id(each.tx_id).hex(), each.index, False] for each in young])
     for outpoint, answer in zip(young, answers, strict=True):
         if isinstance(answer, dict) and answer.get("coinbase") is False:
             ripe.append(outpoint)
@@ -128,7 +129,7 @@ def _money(rpc: Rpc, key: Key) -> tuple[list[Outpoint], int]:
 def _send_and_wait(rpc: Rpc, transactions: Sequence[Signed], timeout_s: float) -> None:
     for transaction in transactions:
         try:
-            rpc.attempt("sendrawtransaction", transaction.raw.hex())
+            rpc.attempt("sendrawtransaction", [transaction.raw.hex()])
         except RpcFault as fault:
             raise LedgerError(
                 "the node refused a setup transaction",
@@ -137,7 +138,7 @@ def _send_and_wait(rpc: Rpc, transactions: Sequence[Signed], timeout_s: float) -
             ) from fault
     ids: list[list[JsonValue]] = [[shown_id(transaction.tx_id).hex(), 0, False] for transaction in transactions]
     _wait_until(
-        lambda: all(isinstance(answer, dict) for answer in rpc.batch("gettxout", ids)),
+        lambda: all(isinstance(answer, dict) for answer in rpc.answers("gettxout", ids)),
         timeout_s,
         f"{len(ids)} setup transactions were not confirmed",
     )

@@ -10,12 +10,16 @@ import queue
 import threading
 from dataclasses import dataclass
 
-from bench.adapters.utxo.rpc import Rpc, UnreachedError
+from bench.adapters.jsonrpc.rpc import UnreachedError
+from bench.adapters.utxo.rpc import Rpc
 from bench.model.clock import NS_PER_S, monotonic_ns
 from bench.model.errors import LedgerError
 
 _WAIT_MS = 500
 _PAUSE_S = 0.2
+
+WATCHING_PATH = f"blocks: waitforblockheight, a long poll of at most {_WAIT_MS} ms, answered at a higher block"
+"""For the bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class HeadWatcher:
         reached_ns = monotonic_ns()
         while not self._stopped.is_set():
             try:
-                answer = self._rpc.record("waitforblockheight", self._known.height + 1, _WAIT_MS)
+                answer = self._rpc.record("waitforblockheight", [self._known.height + 1, _WAIT_MS])
             except UnreachedError:
                 if monotonic_ns() - reached_ns > self._patience_s * NS_PER_S:
                     raise

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from bench.adapters.protocol import Fixture, JsonValue, Setup
 from bench.adapters.utxo.encoding import READS, WRITES, cannot_express
 from bench.adapters.utxo.funding import COIN, Plan, fan_out
+from bench.adapters.utxo.heads import WATCHING_PATH
 from bench.adapters.utxo.options import UtxoOptions
 from bench.adapters.utxo.rpc import Rpc
 from bench.adapters.utxo.signing import PAYMENT_VBYTES, Key, Wallet, parse_secret
@@ -20,13 +21,15 @@ from bench.model.workload import Parameter
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a fixture says, parsed. `start_height`: blocks above it hold the load."""
+    """What a fixture says, parsed. `start_height`: blocks above it hold the load. `opening`: what the
+    accounts held together there, None where the node did not count.
+    """
 
     wallet: Wallet
     slots: Slots
     amount_unit: int
     start_height: int
-    supply: int | None
+    opening: int | None
 
 
 def prepare(rpc: Rpc, chain: str, options: UtxoOptions, setup: Setup) -> Fixture:
@@ -38,16 +41,17 @@ def prepare(rpc: Rpc, chain: str, options: UtxoOptions, setup: Setup) -> Fixture
     tip = str(rpc.call("getbestblockhash"))
     salt = sha256(b"bench accounts %d %b %b" % (setup.seed, secret, tip.encode())).digest()
     plan = _plan(options, setup)
-    slots = fan_out(rpc, Key(secret), Wallet(salt), plan)
-    supply = total_supply(rpc)
-    start = rpc.number("getblockcount") if supply is None else supply[1]
+    wallet = Wallet(salt)
+    slots = fan_out(rpc, Key(secret), wallet, plan)
+    opening = held(rpc, [wallet[index].script for index in range(setup.accounts)])
+    start = rpc.number("getblockcount") if opening is None else opening.height
     data: dict[str, JsonValue] = {
         "chain": chain,
         "salt": salt.hex(),
         "slots": slots.as_json(),
         "amount_unit": options.amount_unit,
         "start_height": start,
-        "supply": None if supply is None else supply[0],
+        "opening": None if opening is None else opening.value,
     }
     return Fixture(accounts=setup.accounts, data=data, disclosed=_disclosed(rpc, plan, tip, options))
 
@@ -55,28 +59,37 @@ def prepare(rpc: Rpc, chain: str, options: UtxoOptions, setup: Setup) -> Fixture
 def restore(data: Mapping[str, JsonValue]) -> Prepared:
     """What `prepare` wrote."""
     try:
-        supply = data["supply"]
+        opening = data["opening"]
         return Prepared(
             Wallet(bytes.fromhex(str(data["salt"]))),
             Slots.from_json(data["slots"]),
             int(str(data["amount_unit"])),
             int(str(data["start_height"])),
-            None if supply is None else int(str(supply)),
+            None if opening is None else int(str(opening)),
         )
     except (KeyError, ValueError) as error:
         raise LedgerError("the fixture is not one of this adapter", value=str(error), remedy="prepare again") from error
 
 
-def total_supply(rpc: Rpc) -> tuple[int, int] | None:
-    """All coins in unspent outputs, and the height they were counted at; None where the node does not tell in time."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The sum of unspent outputs, counted at this block."""
+
+    value: int
+    height: int
+    block_id: str
+
+
+def held(rpc: Rpc, scripts: Sequence[bytes]) -> Held | None:
+    """What these scripts hold in blocks (a pool is left out); None where the node does not count in time."""
     try:
-        answer = rpc.record("gettxoutsetinfo", "none")
+        scan = rpc.record("scantxoutset", ["start", [f"raw({script.hex()})" for script in scripts]])
     except LedgerError:
         return None
-    amount, height = answer.get("total_amount"), answer.get("height")
-    if not isinstance(amount, int | float) or not isinstance(height, int):
+    amount, height, block_id = scan.get("total_amount"), scan.get("height"), scan.get("bestblock")
+    if not isinstance(amount, int | float) or not isinstance(height, int) or not isinstance(block_id, str):
         return None
-    return round(amount * COIN), height
+    return Held(round(amount * COIN), height, block_id)
 
 
 def _plan(options: UtxoOptions, setup: Setup) -> Plan:
@@ -114,6 +127,10 @@ def _funding_secret(text: str | None) -> bytes:
     return secret
 
 
+def _nodes(count: int) -> str:
+    return f"{count} nodes in turn" if count > 1 else "one node"
+
+
 def _disclosed(rpc: Rpc, plan: Plan, tip: str, options: UtxoOptions) -> dict[str, JsonValue]:
     network = rpc.record("getnetworkinfo")
     return {
@@ -125,6 +142,11 @@ def _disclosed(rpc: Rpc, plan: Plan, tip: str, options: UtxoOptions) -> dict[str
         "fee_per_transaction": plan.fee,
         "fee_rate_per_vbyte": plan.fee_rate,
         "amount_unit": options.amount_unit,
+        "paths": [
+            WATCHING_PATH,
+            "statuses: getblock, one request per block; what is in one is valid",
+            f"sending: sendrawtransaction to {_nodes(len(options.submit_urls))}",
+        ],
         "unconfirmed_chains": "none: one confirmed output for each write of an even share",
         "confirmations": f"{options.confirmations}, the block itself counted",
     }

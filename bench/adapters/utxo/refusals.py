@@ -6,12 +6,14 @@ Core 0.21 is built. docs/adapters/utxo.md shows the table.
 
 from __future__ import annotations
 
+from bench.adapters.jsonrpc.replies import classify_other
 from bench.model.transaction import ACCEPTED, ErrorClass, Refusal, Reply
 
 _MESSAGE_CHARACTERS = 300
 _ALREADY_IN_CHAIN = -27
-_METHOD_NOT_FOUND = -32601
 _WARMING_UP = -28
+_NO = frozenset({-3, -8, -22, -25, -26})
+"""rpc/protocol.h: wrong type, wrong parameter, cannot be decoded, and two that say the transaction is refused."""
 
 _KNOWN = ("txn-already-in-mempool", "txn-already-known", "already in block chain", "already in utxo set")
 """The node has exactly these bytes: the send succeeded, earlier."""
@@ -47,7 +49,6 @@ _WORDS: tuple[tuple[ErrorClass, tuple[str, ...]], ...] = (
             "fee exceeds maximum",
         ),
     ),
-    (ErrorClass.RATE_LIMITED, ("work queue depth exceeded", "too many requests", "rate limit")),
 )
 
 
@@ -57,20 +58,7 @@ def classify_error(code: int, message: str) -> Reply:
     if code == _ALREADY_IN_CHAIN or any(word in lowered for word in _KNOWN):
         return ACCEPTED
     shown = message[:_MESSAGE_CHARACTERS]
-    if code == _METHOD_NOT_FOUND:
-        return Refusal(ErrorClass.METHOD_MISSING, shown)
-    for error_class, words in _WORDS:
+    for error_class, words in _WORDS if code in _NO else ():
         if any(word in lowered for word in words):
             return Refusal(error_class, shown)
-    return Refusal(ErrorClass.UNREACHABLE if code == _WARMING_UP else ErrorClass.NODE_ERROR, shown)
-
-
-def classify_status(status: int, message: str) -> Refusal:
-    """The refusal that an HTTP status without a JSON-RPC answer stands for; 503 is a full work queue."""
-    classes = {
-        401: ErrorClass.UNAUTHORIZED,
-        403: ErrorClass.UNAUTHORIZED,
-        429: ErrorClass.RATE_LIMITED,
-        503: ErrorClass.RATE_LIMITED,
-    }
-    return Refusal(classes.get(status, ErrorClass.NODE_ERROR), f"HTTP {status} {message[:_MESSAGE_CHARACTERS]}".strip())
+    return Refusal(ErrorClass.UNREACHABLE, shown) if code == _WARMING_UP else classify_other(code, message, _NO)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from bench.adapters.protocol import JsonValue
 from bench.adapters.utxo.encoding import DOCUMENT_BYTES, document_of
-from bench.adapters.utxo.preparing import Prepared, total_supply
+from bench.adapters.utxo.preparing import Prepared, held
 from bench.adapters.utxo.rawblock import RawTransaction, transactions
 from bench.adapters.utxo.rpc import Rpc
 from bench.adapters.utxo.signing import data_script
@@ -20,8 +20,9 @@ class UtxoState:
     """A `StateReader`.
 
     `transactions_since_start` {}: transactions in blocks since the fixture was made that our accounts signed;
-    `money_created_since_start` {}: growth of all unspent outputs of the chain beyond what its blocks may create (0:
-    conserved; fees stay in the sum, since miners take them), None where the node cannot count; `verify` {document}:
+    `money_created_since_start` {}: what our accounts' unspent outputs hold now, plus the fee that each of our
+    transactions in a block was signed with, less what they held then (0: conserved), None where the node cannot count;
+    `verify` {document}:
     height of the block that anchors it first, 0 for none; `missing` {documents, tx_ids}: how many are not anchored.
     """
 
@@ -34,8 +35,7 @@ class UtxoState:
         """See the class."""
         match name:
             case "transactions_since_start":
-                ours = {self._prepared.wallet[index].public for index in range(self._accounts)}
-                return sum(not ours.isdisjoint(each.signers) for _, each in self._since_start())
+                return self._executed(self._rpc.number("getblockcount"))
             case "money_created_since_start":
                 return self._created()
             case "verify":
@@ -49,10 +49,15 @@ class UtxoState:
                     remedy="known: transactions_since_start, money_created_since_start, verify, missing",
                 )
 
-    def _since_start(self) -> Iterator[tuple[int, RawTransaction]]:
-        """(height, transaction) of every block above the one the fixture was made at."""
-        for height in range(self._prepared.start_height + 1, self._rpc.number("getblockcount") + 1):
-            raw = str(self._rpc.call("getblock", self._rpc.call("getblockhash", height), 0))
+    def _executed(self, height: int) -> int:
+        """How many of our transactions are in blocks up to this one."""
+        ours = {self._prepared.wallet[index].public for index in range(self._accounts)}
+        return sum(not ours.isdisjoint(each.signers) for _, each in self._since_start(height))
+
+    def _since_start(self, last: int) -> Iterator[tuple[int, RawTransaction]]:
+        """(height, transaction) of every block above the one the fixture was made at, up to `last`."""
+        for height in range(self._prepared.start_height + 1, last + 1):
+            raw = str(self._rpc.call("getblock", [self._rpc.call("getblockhash", [height]), 0]))
             try:
                 for each in transactions(bytes.fromhex(raw)):
                     yield height, each
@@ -60,21 +65,18 @@ class UtxoState:
                 raise LedgerError("a block cannot be read", value=f"{height}: {error}") from error
 
     def _created(self) -> int | None:
-        before = self._prepared.supply
-        if before is None or (now := total_supply(self._rpc)) is None:
+        before, wallet = self._prepared.opening, self._prepared.wallet
+        now = held(self._rpc, [wallet[index].script for index in range(self._accounts)])
+        if before is None or now is None:
             return None
-        supply, height = now
-        allowed = 0
-        for each in range(self._prepared.start_height + 1, height + 1):
-            subsidy = self._rpc.record("getblockstats", each, ["subsidy"]).get("subsidy")
-            if not isinstance(subsidy, int):
-                return None
-            allowed += subsidy
-        return supply - before - allowed
+        fees = self._executed(now.height) * self._prepared.slots.fee
+        if self._rpc.call("getblockhash", [now.height]) != now.block_id:
+            return None  # a reorganisation came between, and what was read is of two branches
+        return now.value + fees - before
 
     def _first_anchor(self, document: bytes) -> int:
         script = data_script(document)
-        for height, transaction in self._since_start():
+        for height, transaction in self._since_start(self._rpc.number("getblockcount")):
             if any(each == script for _, each in transaction.outputs):
                 return height
         return 0
@@ -91,7 +93,7 @@ class UtxoState:
         if count > _AT_ONCE or len(documents) % size:
             raise ConfigurationError("missing takes at most 500 whole documents at a time", value=len(documents))
         ids: list[list[JsonValue]] = [[tx_ids[at : at + size].hex(), True] for at in range(0, len(tx_ids), size)]
-        answers = self._rpc.batch("getrawtransaction", ids)
+        answers = self._rpc.answers("getrawtransaction", ids)
         wanted = [(_ANCHOR_HEAD + documents[at : at + size]).hex() for at in range(0, len(documents), size)]
         return sum(not _anchors(answer, script) for answer, script in zip(answers, wanted, strict=True))
 

@@ -8,19 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
-
 from bench.adapters.jsonrpc.channel import Answer, Channel, LostError, NotSentError
+from bench.adapters.jsonrpc.replies import parse, refused_read, without_json
 from bench.adapters.utxo.encoding import request_id
-from bench.adapters.utxo.refusals import classify_error, classify_status
+from bench.adapters.utxo.refusals import classify_error
 from bench.adapters.utxo.rpc import NOT_FOUND
 from bench.model.transaction import ACCEPTED, ErrorClass, Refusal, Reply, Transaction, Unanswered
 
-_ABOUT_THE_CALLER = frozenset({401, 403, 429, 503})
-_UNKNOWN_FATE = frozenset({502, 504})
-_READ_KEEPS = frozenset(
-    {ErrorClass.UNREACHABLE, ErrorClass.RATE_LIMITED, ErrorClass.UNAUTHORIZED, ErrorClass.METHOD_MISSING}
-)
+_QUEUE_IS_FULL = b"Work queue depth exceeded"
+"""The node's own words before it looks at a request, in plain text: HTTP 500 up to Bitcoin Core 0.21, then 503."""
 
 
 def submit(channel: Channel, batch: Sequence[Transaction]) -> list[Reply]:
@@ -50,14 +46,15 @@ def _submit_one(channel: Channel, transaction: Transaction) -> Reply:
     item = _parse(answer)
     if isinstance(item, dict):
         return _interpret(item, transaction)
-    return _for_kind(transaction, Unanswered("the answer is a batch") if isinstance(item, list) else item)
+    reply = Unanswered("the answer is a batch") if isinstance(item, list) else item
+    return without_json(transaction, reply, answer.status)
 
 
 def _read_batch(answer: Answer, batch: Sequence[Transaction]) -> list[Reply]:
     """Answers may come in any order, be fewer than asked for, or be one error for the whole batch."""
     parsed = _parse(answer)
     if isinstance(parsed, Refusal | Unanswered):
-        return [_for_kind(transaction, parsed) for transaction in batch]
+        return [without_json(transaction, parsed, answer.status) for transaction in batch]
     if isinstance(parsed, dict):
         one_for_all = parsed if parsed.get("error") else {}
         return [_interpret(one_for_all, transaction) for transaction in batch]
@@ -73,47 +70,34 @@ def _interpret(item: dict[str, object], transaction: Transaction) -> Reply:
     if error is None:
         if result is None:
             return Unanswered("the answer has neither result nor error")
-        return ACCEPTED if transaction.tx_id or _holds_document(result, transaction) else _WRONG_ANSWER
+        return ACCEPTED if transaction.tx_id or confirmations(result, transaction) is not None else _WRONG_ANSWER
     code, message = 0, str(error)
     if isinstance(error, dict):
         given = error.get("code")
         code = given if isinstance(given, int) else 0
         message = str(error.get("message") or "")
     if not transaction.tx_id and code == NOT_FOUND:
-        return ACCEPTED  # the answer is: not anchored
-    return _for_kind(transaction, classify_error(code, message))
+        return ACCEPTED  # the answer is 0: not anchored
+    reply = classify_error(code, message)
+    return reply if transaction.tx_id else refused_read(reply, message)
 
 
-def _holds_document(result: object, transaction: Transaction) -> bool:
-    """Whether a transaction that a read found carries the document it was to carry."""
-    outputs = result.get("vout") if isinstance(result, dict) else None
-    script = "6a20" + request_id(transaction.payload)
-    return any(each["scriptPubKey"]["hex"] == script for each in outputs or ())
+def confirmations(result: object, read: Transaction) -> int | None:
+    """What a read's answer says: how deep the transaction found is, its own block counted; 0, not anchored, while it
+    only waits in a pool; None for one in a block that does not carry the document it was to carry.
+    """
+    if not isinstance(result, dict) or not isinstance(depth := result.get("confirmations", 0), int):
+        return None
+    if depth < 1:
+        return 0
+    script = "6a20" + request_id(read.payload)
+    return depth if any(each["scriptPubKey"]["hex"] == script for each in result.get("vout") or ()) else None
 
 
 _WRONG_ANSWER = Refusal(ErrorClass.READ_REFUSED, "the transaction found does not carry the document")
 
 
-def _for_kind(transaction: Transaction, reply: Reply) -> Reply:
-    """What refused a read is kept only where it is about the connection."""
-    if transaction.tx_id or not isinstance(reply, Refusal) or reply.error_class in _READ_KEEPS:
-        return reply
-    return Refusal(ErrorClass.READ_REFUSED, reply.message)
-
-
 def _parse(answer: Answer) -> dict[str, object] | list[object] | Refusal | Unanswered:
-    """The JSON-RPC answer where there is one, whatever the HTTP status (errors come as 200, 404 and 500)."""
-    text = answer.body[:200].decode("utf-8", "replace")
-    if answer.status in _ABOUT_THE_CALLER:
-        return classify_status(answer.status, text)
-    try:
-        parsed = orjson.loads(answer.body)
-    except ValueError:
-        parsed = None
-    if isinstance(parsed, list) or (isinstance(parsed, dict) and ("error" in parsed or "result" in parsed)):
-        return parsed
-    if answer.status in _UNKNOWN_FATE:
-        return Unanswered(f"HTTP {answer.status} from a gateway")
-    if answer.status == 200:
-        return Unanswered(f"the answer is not JSON-RPC: {text}")
-    return classify_status(answer.status, text)
+    if answer.body.startswith(_QUEUE_IS_FULL):
+        return Refusal(ErrorClass.RATE_LIMITED, f"HTTP {answer.status} {_QUEUE_IS_FULL.decode()}")
+    return parse(answer)

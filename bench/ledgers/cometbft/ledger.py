@@ -24,7 +24,7 @@ from bench.ledgers.ports import free_port
 from bench.ledgers.process import NodeProcess
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.errors import ConfigurationError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 
 VERSION = "0.38.25"
 FUNDING_KEY = "funding_key"
@@ -36,9 +36,9 @@ SOURCE = GoSource(
     takes="about 2 minutes on two cores",
 )
 _CLASS = LedgerClass(
-    fault_model="byzantine",
+    fault_model=FaultModel.BYZANTINE,
     tolerated_faults=1,
-    durability="fsync per block",
+    durability=Durability.FSYNC,
     crypto=CryptoSuite.ED25519,
     operators="one per validator (here one machine)",
 )
@@ -123,16 +123,9 @@ class CometBftLedger:
             )
             for one, process, spec in zip(validators, processes, specs, strict=True)
         )
-        return Network(
-            ledger=self.info.name,
-            family=self.info.family,
-            adapter=self.info.adapter,
-            version=VERSION,
-            endpoint=validators[0].rpc_url,
-            nodes=nodes,
-            finality=self.info.finality,
+        return replace(
+            self.info.network(validators[0].rpc_url, nodes, options.flags()),
             ledger_class=replace(self.info.ledger_class, tolerated_faults=options.tolerated_faults),
-            flags=options.flags(),
             links=full_mesh([node.name for node in nodes]),
             secrets=self.keys(treasury),
             adapter_options={"nodes": [one.rpc_url for one in validators]},

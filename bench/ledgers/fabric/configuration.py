@@ -196,57 +196,8 @@ def _orderer(orderer: Member) -> dict[str, Any]:
 
 
 def _peer(layout: Layout, peer: Member, options: FabricOptions) -> dict[str, Any]:
-    tls = peer.home / "tls"
-    limits = dict.fromkeys(("endorserService", "deliverService", "gatewayService"), options.concurrency)
     return {
-        "peer": {
-            "id": peer.full_name,
-            "networkId": "bench",
-            "listenAddress": peer.address,
-            "address": peer.address,
-            "chaincodeListenAddress": f"{peer.host}:{peer.chaincode_port}",
-            "gateway": {"enabled": True, "endorsementTimeout": "30s", "broadcastTimeout": "30s", "dialTimeout": "1m"},
-            "keepalive": {"interval": "7200s", "timeout": "20s", "minInterval": "30s"},
-            "gossip": {
-                "bootstrap": peer.address,
-                "useLeaderElection": False,
-                "orgLeader": True,
-                "endpoint": peer.address,
-                "externalEndpoint": peer.address,
-                "aliveTimeInterval": "1s",
-                "reconnectInterval": "2s",
-                "membershipTrackerInterval": "1s",
-                "publishStateInfoInterval": "1s",
-                "requestStateInfoInterval": "1s",
-                "state": {"enabled": False},
-            },
-            "tls": {
-                "enabled": True,
-                "clientAuthRequired": False,
-                "cert": {"file": str(tls / "server.crt")},
-                "key": {"file": str(tls / "server.key")},
-                "rootcert": {"file": str(peer.tls_ca)},
-            },
-            "authentication": {"timewindow": "15m"},
-            "fileSystemPath": str(peer.directory / "data"),
-            "BCCSP": {"Default": "SW", "SW": {"Hash": "SHA2", "Security": 256}},
-            "mspConfigPath": str(peer.home / "msp"),
-            "localMspId": peer.msp_id,
-            "localMspType": "bccsp",
-            "client": {"connTimeout": "10s"},
-            "deliveryclient": {"blockGossipEnabled": False, "reconnectTotalTimeThreshold": "3600s"},
-            "handlers": {
-                "authFilters": [{"name": "DefaultAuth"}, {"name": "ExpirationCheck"}],
-                "decorators": [{"name": "DefaultDecorator"}],
-                "endorsers": {"escc": {"name": "DefaultEndorsement"}},
-                "validators": {"vscc": {"name": "DefaultValidation"}},
-            },
-            "discovery": {"enabled": True, "authCacheEnabled": True, "authCacheMaxSize": 1000,
-                          "authCachePurgeRetentionRatio": 0.75},
-            "limits": {"concurrency": limits},
-            "maxRecvMsgSize": _MAX_MESSAGE,
-            "maxSendMsgSize": _MAX_MESSAGE,
-        },
+        "peer": _peer_itself(peer, options),
         "vm": {"endpoint": ""},
         "chaincode": {
             "mode": "net",
@@ -265,6 +216,63 @@ def _peer(layout: Layout, peer: Member, options: FabricOptions) -> dict[str, Any
         "operations": {"listenAddress": f"{peer.host}:{peer.operations_port}", "tls": {"enabled": False}},
         "metrics": {"provider": "prometheus"},
     }  # fmt: skip
+
+
+def _peer_itself(peer: Member, options: FabricOptions) -> dict[str, Any]:
+    tls = peer.home / "tls"
+    limits = dict.fromkeys(("endorserService", "deliverService", "gatewayService"), options.concurrency)
+    return {
+        "id": peer.full_name,
+        "networkId": "bench",
+        "listenAddress": peer.address,
+        "address": peer.address,
+        "chaincodeListenAddress": f"{peer.host}:{peer.chaincode_port}",
+        "gateway": {"enabled": True, "endorsementTimeout": "30s", "broadcastTimeout": "30s", "dialTimeout": "1m"},
+        "keepalive": {"interval": "7200s", "timeout": "20s", "minInterval": "30s"},
+        "gossip": _gossip(peer),
+        "tls": {
+            "enabled": True,
+            "clientAuthRequired": False,
+            "cert": {"file": str(tls / "server.crt")},
+            "key": {"file": str(tls / "server.key")},
+            "rootcert": {"file": str(peer.tls_ca)},
+        },
+        "authentication": {"timewindow": "15m"},
+        "fileSystemPath": str(peer.directory / "data"),
+        "BCCSP": {"Default": "SW", "SW": {"Hash": "SHA2", "Security": 256}},
+        "mspConfigPath": str(peer.home / "msp"),
+        "localMspId": peer.msp_id,
+        "localMspType": "bccsp",
+        "client": {"connTimeout": "10s"},
+        "deliveryclient": {"blockGossipEnabled": False, "reconnectTotalTimeThreshold": "3600s"},
+        "handlers": {
+            "authFilters": [{"name": "DefaultAuth"}, {"name": "ExpirationCheck"}],
+            "decorators": [{"name": "DefaultDecorator"}],
+            "endorsers": {"escc": {"name": "DefaultEndorsement"}},
+            "validators": {"vscc": {"name": "DefaultValidation"}},
+        },
+        "discovery": {"enabled": True, "authCacheEnabled": True, "authCacheMaxSize": 1000,
+                      "authCachePurgeRetentionRatio": 0.75},
+        "limits": {"concurrency": limits},
+        "maxRecvMsgSize": _MAX_MESSAGE,
+        "maxSendMsgSize": _MAX_MESSAGE,
+    }  # fmt: skip
+
+
+def _gossip(peer: Member) -> dict[str, Any]:
+    return {
+        "bootstrap": peer.address,
+        "useLeaderElection": False,
+        "orgLeader": True,
+        "endpoint": peer.address,
+        "externalEndpoint": peer.address,
+        "aliveTimeInterval": "1s",
+        "reconnectInterval": "2s",
+        "membershipTrackerInterval": "1s",
+        "publishStateInfoInterval": "1s",
+        "requestStateInfoInterval": "1s",
+        "state": {"enabled": False},
+    }
 
 
 def _write_yaml(path: Path, content: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from bench.ledgers.fabric import channel, configuration, programs
@@ -21,13 +22,19 @@ from bench.ledgers.options import parse_options
 from bench.ledgers.process import NodeProcess, ended_while_starting
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.errors import LedgerError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 from bench.model.values import JsonValue
 
 FINALITY = Finality("commit (VALID in a block)")
 _READY_S = 60.0
 _PROBE_TIMEOUT_S = 1.0
-_ABOUT_CRASHES = "crash of orderers"  # both organisations must endorse, with one peer each
+_CLASS = LedgerClass(
+    fault_model=FaultModel.CRASH_OF_ORDERERS,  # both organisations must endorse, with one peer each
+    tolerated_faults=1,
+    durability=Durability.FSYNC,
+    crypto=CryptoSuite.P256,
+    operators="two organisations",
+)
 
 
 class FabricLedger:
@@ -40,7 +47,7 @@ class FabricLedger:
         version=programs.VERSION,
         nodes=5,
         finality=FINALITY,
-        ledger_class=LedgerClass(_ABOUT_CRASHES, 1, "fsync per block", CryptoSuite.P256, "two organisations"),
+        ledger_class=_CLASS,
         summary="execute-order-validate: two organisations, three Raft orderers, chaincode as a service",
         download="about 165 MB of source with go, 3 to 5 minutes to build",
     )
@@ -142,16 +149,10 @@ def _network(layout: Layout, built: Programs, options: FabricOptions, running: l
         "submit_path": options.submit_path,
     }
     tolerated = (options.orderers - 1) // 2
-    return Network(
-        ledger="fabric",
-        family="fabric",
-        adapter="fabric",
+    return replace(
+        FabricLedger.info.network(f"grpcs://{peer.address}", nodes, options.flags()),
         version=built.version,
-        endpoint=f"grpcs://{peer.address}",
-        nodes=tuple(nodes),
-        finality=FINALITY,
-        ledger_class=LedgerClass(_ABOUT_CRASHES, tolerated, "fsync per block", CryptoSuite.P256, "two organisations"),
-        flags=options.flags(),
+        ledger_class=replace(_CLASS, tolerated_faults=tolerated),
         adapter_options=known,
         links=full_mesh([member.name for member in (*layout.orderers, *layout.peers)]),
     )

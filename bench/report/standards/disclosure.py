@@ -104,7 +104,8 @@ def _tools(run: Run) -> tuple[str, str]:
 
 def _data_store(run: Run) -> tuple[str, str]:
     disk = run.environment.get("disk")
-    text = f"durability: {run.result.ledger.ledger_class.durability}"
+    kind = run.result.ledger.ledger_class
+    text = f"durability: {kind.durability}" + (f" ({kind.remarks})" if kind.remarks else "")
     if _local(run) and _is_mapping(disk):
         text += f"; file system {disk.get('filesystem')} on {disk.get('kind') or 'a disk of unknown kind'}"
     return text, "the kind of data store inside the node"

@@ -11,7 +11,7 @@ import pytest
 
 from bench.ledgers.nodes import NodeSpec, full_mesh, node_host, start_nodes, stop_nodes
 from bench.model.errors import LedgerError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Link, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Link, Network, Node
 
 SLEEPS = "import time, pathlib; pathlib.Path('up').touch(); time.sleep(60)"
 FAILS = "import sys; sys.exit('no room left for my blocks')"
@@ -25,7 +25,7 @@ def spec(directory: Path, name: str, program: str = SLEEPS, deadline_s: float = 
 
 def network(directory: Path, pids: dict[str, int]) -> Network:
     nodes = tuple(Node(name, "x", pid, directory / name) for name, pid in pids.items())
-    kind = LedgerClass("none", 0, "memory only", CryptoSuite.NONE, "one")
+    kind = LedgerClass(FaultModel.NONE, 0, Durability.MEMORY, CryptoSuite.NONE, "one")
     return Network("model", "model", "model", "1", "x", nodes, Finality("block"), kind)
 
 

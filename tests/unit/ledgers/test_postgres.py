@@ -5,6 +5,7 @@ import struct
 
 import pytest
 
+from bench.adapters.postgres import finality_of
 from bench.adapters.postgres_sequencer import check_address
 from bench.ledgers import postgres_server
 from bench.ledgers.postgres_database import _numeric, _outgoing, translated
@@ -55,6 +56,21 @@ def test_settings_that_lose_commits_are_named() -> None:
     assert Settings(durable, None).lines()[-1] == "standbys=unknown"
     with pytest.raises(IntegrityError, match="synchronous_commit=off"):
         Settings((*durable[:2], ("synchronous_commit", "off")), 0).refuse_if_volatile()
+
+
+@pytest.mark.parametrize(
+    ("fsync", "commit", "name"),
+    [
+        ("on", "on", "commit (fsync)"),
+        ("on", "local", "commit (fsync)"),
+        ("on", "remote_apply", "commit (fsync)"),
+        ("on", "off", "commit (fsync later: synchronous_commit=off)"),
+        ("off", "on", "commit (not durable: fsync=off)"),
+    ],
+)
+def test_finality_is_named_by_what_the_server_said(fsync: str, commit: str, name: str) -> None:
+    settings = ["server_version=17.2", f"fsync={fsync}", f"synchronous_commit={commit}", "standbys=0"]
+    assert finality_of(settings).name == name
 
 
 @pytest.mark.parametrize("url", ["postgresql://u:p@h/d", "postgresql://h/d?Password=p", "postgresql://h/d?passfile=/x"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.ledgers.sqlite import file_system_of
+from bench.ledgers.file_system import file_system_of
 from bench.ledgers.sqlite_chain import SqliteChain
 from bench.model.call import encode_read, encode_write
 from bench.model.errors import ConfigurationError, IntegrityError

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from bench.ledgers import state
-from bench.ledgers.process import spawn
+from bench.ledgers.process import outliving, spawn
 from bench.ledgers.protocol import LedgerInfo, Progress
 from bench.model.errors import ConfigurationError, LedgerError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 
 KEY = "0x" + "5a" * 32
-CLASS = LedgerClass("crash", 1, "memory only", CryptoSuite.ED25519, "two organisations")
+CLASS = LedgerClass(FaultModel.CRASH, 1, Durability.MEMORY, CryptoSuite.ED25519, "two organisations")
 
 
 class SleepyLedger:
@@ -95,6 +95,30 @@ def test_a_ledger_that_ended_by_itself_is_told_and_replaced() -> None:
     second = state.leave_running(SleepyLedger(), {}, quiet)
     assert second.running()
     assert second.processes != first.processes
+
+
+class CutShort(SleepyLedger):
+    """Its node runs, and then its `up` fails, as when nobody reads what it says any more."""
+
+    def up(self, directory: Path, options: Mapping[str, object], progress: Progress) -> Network:
+        super().up(directory / "deep", options, progress)
+        raise BrokenPipeError
+
+
+def test_what_runs_when_up_fails_is_ended(home: Path) -> None:
+    with pytest.raises(BrokenPipeError):
+        state.leave_running(CutShort(), {}, quiet)
+    assert not list(home.rglob("*.process.json")), "stopping a node removes its record"
+    assert not state.end(SleepyLedger())
+
+
+def test_nodes_of_an_up_that_was_killed_are_ended(home: Path) -> None:
+    with outliving():
+        process = spawn(["sleep", "600"], directory=home / "ledgers" / "sleepy" / "nodes" / "deep", name="node")
+    assert process.node.running()
+    assert state.end(SleepyLedger())
+    assert not process.node.running()
+    assert not state.end(SleepyLedger())
 
 
 def test_a_ledger_inside_this_process_cannot_stay() -> None:

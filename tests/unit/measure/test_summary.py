@@ -272,3 +272,14 @@ def test_a_summary_is_the_same_for_a_seed():
     assert summarise(trial) == summarise(trial)
     other = summarise(replace(trial, seed=trial.seed + 1))
     assert other.drift.in_flight_upper_per_s != summarise(trial).drift.in_flight_upper_per_s
+
+
+def test_refusals_on_a_used_ledger_point_to_the_seed():
+    rows = [*plain(), write(2_000, outcome=Outcome.FAILED, error=ErrorClass.BUSINESS_REFUSAL, committed=2_050)]
+    told = [note for note in summarise(trial_input(rows, chain(STAMPS), fresh_ledger=False)).notes if "--seed" in note]
+    assert len(told) == 1
+    assert told[0].startswith("1 operations were refused by business logic though the workload did not ask for it")
+    assert not any("--seed" in note for note in summarise(trial_input(rows, chain(STAMPS))).notes)
+    asked = [*plain(), write(2_000, outcome=Outcome.FAILED_EXPECTED, error=ErrorClass.BUSINESS_REFUSAL,
+                             committed=2_050, expects_refusal=True)]  # fmt: skip
+    assert not any("--seed" in note for note in summarise(trial_input(asked, chain(STAMPS), fresh_ledger=False)).notes)

@@ -200,3 +200,24 @@ def test_a_model_ledger_that_keeps_up_passes_twenty_blocks(changes):
 def test_a_model_ledger_three_percent_too_slow_fails(changes):
     """With Poisson arrivals a trial may draw fewer than the ledger bears, and then rightly passes."""
     assert passes(50, per_block=changes["rate"] / 1.03, **changes) <= (2 if "poisson" in changes else 0)
+
+
+def test_a_warm_up_shorter_than_finality_says_nothing_against_the_ledger():
+    trial = queued_trial(confirmations=6)  # final after six further blocks of 1 s, warm-up of 3 s
+    made, found = summarise(trial), judged(trial)
+    assert (made.verdict.status, len(made.verdict.reasons)) == ("undecided", 1)
+    assert (found.passed, found.harness_bound, found.reasons) == (True, False, [])
+    assert found.served_share == pytest.approx(1.0, abs=0.01)
+
+
+def test_overload_with_slow_finality_is_a_result_and_not_untestable():
+    found = judged(queued_trial(confirmations=6, per_block=700))
+    assert (found.passed, found.harness_bound) == (False, False)
+    assert 0.65 < found.served_share < 0.85
+
+
+def test_a_load_under_which_nothing_becomes_final_failed():
+    trial = queued_trial(per_block=0.0)
+    assert summarise(trial).verdict.reasons[0].startswith("nothing became final: ")
+    found = judged(trial)
+    assert (found.passed, found.harness_bound, found.served_share) == (False, False, 0.0)

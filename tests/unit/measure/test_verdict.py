@@ -63,6 +63,12 @@ def test_a_clean_trial_is_valid_without_reasons_or_notes():
         ),
         (
             plain(),
+            {"resources": [worker_cpu(1), worker_cpu(170, "fabric-client (worker-0)")], "processors": 2},
+            "harness-bound: fabric-client (worker-0), a program of the load, used 170 % of a core on average, below "
+            "170 % is needed (85 % of each of 2 processors); lower the rate",
+        ),
+        (
+            plain(),
             {"incidents": Incidents(observer_pause_ns=1_500_000_000)},
             "harness-bound: the observer stood still for 1,500 ms and may have stamped blocks late by as much, at most "
             "250 ms are allowed; free the machine",
@@ -84,6 +90,15 @@ def test_each_broken_rule_is_named_with_value_bound_and_remedy(rows, changes, re
     assert ";" in matching[0]
 
 
+def test_a_program_of_the_load_may_use_more_than_one_processor():
+    resources = [
+        worker_cpu(1),
+        worker_cpu(169, "fabric-client (worker-0)"),
+        worker_cpu(99, "postgres_node (coordinator)"),
+    ]
+    assert judged(plain(), resources=resources, processors=2)[:2] == ("valid", [])
+
+
 def test_drops_at_the_in_flight_bound_are_the_ledgers_result():
     status, reasons, notes = judged(plain() + dropped(500, ErrorClass.IN_FLIGHT_BOUND))
     assert (status, reasons) == ("valid", [])
@@ -93,7 +108,87 @@ def test_drops_at_the_in_flight_bound_are_the_ledgers_result():
 def test_a_ledger_that_refuses_and_loses_everything_is_a_result_too():
     rows = plain(500, outcome=Outcome.REJECTED, error=ErrorClass.POOL_FULL)
     rows += plain(500, outcome=Outcome.UNRESOLVED, error=ErrorClass.NOT_INCLUDED)
+    assert judged([*rows, write(100, committed=500)])[0] == "valid"  # what was final before shows that the set-up works
+
+
+def halted(outcome, error, **changes):
+    return [write(100 * number, outcome=outcome, error=error, **changes) for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (halted(Outcome.UNRESOLVED, ErrorClass.NOT_INCLUDED), "of 100 writes sent, 0 were refused by the node, and"),
+        (halted(Outcome.REJECTED, ErrorClass.POOL_FULL), "of 100 writes sent, 100 were refused by the node, and"),
+        (halted(Outcome.COMMITTED, ErrorClass.NONE, committed=5_000), "by the node, 100 are in blocks but not final,"),
+    ],
+)
+def test_a_trial_in_which_nothing_became_final_is_undecided_and_points_to_what_to_look_at(rows, told):
+    status, reasons, _ = judged(rows)
+    assert (status, len(reasons)) == ("undecided", 1)
+    assert reasons[0].startswith("nothing became final: ")
+    assert told in reasons[0]
+    assert reasons[0].endswith("see the errors of this run and the ledger's log")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.FAILED_EXPECTED])
+def test_what_the_ledger_executed_and_found_invalid_is_a_result(outcome):
+    assert judged(halted(outcome, ErrorClass.INVALID_IN_BLOCK, committed=500))[0] == "valid"
+
+
+def test_a_ledger_that_stops_before_the_measure_phase_is_a_result_with_a_word_on_it():
+    rows = [write(100, committed=500), *halted(Outcome.UNRESOLVED, ErrorClass.NOT_INCLUDED)]
+    status, reasons, notes = judged(rows)
+    assert (status, reasons) == ("valid", [])
+    assert [note for note in notes if note.startswith("nothing became final in the measure phase, although")]
+
+
+def slow_finality(latency_ms, first=0, last=11_000):
+    return [write(due, committed=due + latency_ms) for due in range(first, last, 100)]
+
+
+def test_a_warm_up_shorter_than_finality_leaves_goodput_without_its_beginning():
+    # blocks at 0.5, 1.5, … s, measured from 1 s: the window opens at 1.5 s and lasts 9 s; the first is final at 4.5 s
+    status, reasons, _ = judged(slow_finality(4_500))
+    assert status == "undecided"
+    assert reasons == [
+        "goodput lacks its beginning: the first of the load's own transactions became final 4.5 s after the load "
+        "began, so in 33% of the time over which goodput counts none could, at most 1% is allowed; set "
+        "phases.warm_up to at least 6 s"
+    ]
+
+
+@pytest.mark.parametrize(("latency_ms", "status"), [(1_500, "valid"), (1_590, "valid"), (1_600, "undecided")])
+def test_one_percent_of_an_empty_window_is_the_bound(latency_ms, status):
+    assert judged(slow_finality(latency_ms))[0] == status
+
+
+def test_a_first_block_after_the_warm_up_that_holds_all_that_was_due_lacks_nothing():
+    # blocks of 3 s, the first at 3.5 s: too few for a window of whole blocks, so the plain phase from 1 s counts
+    blocks = [3_500, 6_500, 9_500, 12_500]
+    rows = [write(due, committed=next(at for at in blocks if at > due + 5)) for due in range(0, 11_000, 10)]
+    made = summarise(trial_input(rows, chain(blocks[:2]), headroom=CALM))
+    assert made.rates.blocks == 0
+    assert made.verdict.status == "valid"
+
+
+def test_overload_that_makes_everything_slow_is_no_empty_start():
+    rows = [write(due, committed=100 + 3 * due) for due in range(0, 11_000, 10)]  # served at a third of the speed
     assert judged(rows)[0] == "valid"
+
+
+def test_a_load_that_begins_late_lacks_only_its_latency():
+    assert judged(slow_finality(50, first=5_000))[0] == "valid"
+    assert judged(slow_finality(400, first=5_000))[0] == "undecided"
+
+
+def test_the_warm_up_that_was_applied_is_what_counts():
+    phases = (
+        PhaseSpan(Phase.WARM_UP, 0, 5 * NS_PER_S),
+        PhaseSpan(Phase.MEASURE, 5 * NS_PER_S, 11 * NS_PER_S),
+        PhaseSpan(Phase.DRAIN, 11 * NS_PER_S, 20 * NS_PER_S),
+    )
+    assert judged(slow_finality(4_500), phases=phases)[0] == "valid"
 
 
 def test_broken_conservation_is_a_reason():

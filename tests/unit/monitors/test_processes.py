@@ -11,6 +11,7 @@ import pytest
 from bench.model.clock import NS_PER_S
 from bench.model.errors import HarnessError
 from bench.monitors.processes import HOST, ProcessMonitor
+from bench.monitors.programs import is_program, program_name
 
 BUSY = "import sys, time\nt = time.process_time()\nwhile time.process_time() - t < 0.1: pass\n"
 WAIT = "sys.stdout.write('.'); sys.stdout.flush(); sys.stdin.read()"
@@ -138,3 +139,51 @@ def test_a_failure_of_sampling_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> N
     monitor.start()
     with pytest.raises(HarnessError, match="ZeroDivisionError"):
         monitor.stop()
+
+
+def test_what_a_process_of_ours_starts_is_watched_under_its_own_name_and_only_once() -> None:
+    parent_code = (
+        "import subprocess, sys\npipe = subprocess.PIPE\n"
+        f"command = [sys.executable, '-c', {BUSY + WAIT!r}]\n"
+        "started = [subprocess.Popen(command, stdin=pipe, stdout=pipe) for _ in 'ab']\n"
+        "[child.stdout.read(1) for child in started]\n"
+        "print(started[0].pid, flush=True)\nsys.stdin.read()\n"
+        "for child in started: child.kill(); child.wait()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", parent_code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as worker:
+        assert worker.stdout is not None
+        assert worker.stdin is not None
+        known = int(worker.stdout.readline())
+        monitor = ProcessMonitor(clock=Clock())
+        monitor.add("worker-1", "harness", worker.pid)
+        monitor.add("observer", "harness", known)
+        for _ in range(7):
+            monitor.sample()
+        worker.stdin.close()
+    samples = [sample for sample in monitor.stop() if sample.role == "harness"]
+    (program,) = {sample.process for sample in samples} - {"worker-1", "observer"}
+    assert program.startswith("python")
+    assert is_program(program)
+    assert program.endswith(" (worker-1)")
+    of_program = [sample for sample in samples if sample.process == program]
+    assert len({sample.pid for sample in of_program} | {known}) == 2, "the observer is not counted again"
+    assert len(of_program) == 8, "found once, then sampled like all others"
+    assert of_program[0].cpu_s >= 0.1
+
+
+@pytest.mark.parametrize("name", ["worker-1", "observer", "master", "encoder-0", "host", "node (of mine)"])
+def test_the_loads_own_processes_are_no_programs(name: str) -> None:
+    assert not is_program(name)
+
+
+def test_a_module_gives_its_program_the_name() -> None:
+    words = ["-m", "bench.ledgers.some_node", "--socket"]
+    waits = subprocess.Popen(
+        [sys.executable, "-c", f"import sys; {WAIT}", *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with waits as child:
+        assert child.stdin is not None
+        assert program_name(psutil.Process(child.pid), "coordinator") == "some_node (coordinator)"
+        child.stdin.close()

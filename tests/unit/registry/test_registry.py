@@ -61,6 +61,19 @@ def test_unknown_names_get_the_nearest_and_the_list(site: Path) -> None:
     assert caught.value.remedy == "did you mean 'anvil'? known ledgers: anvil, sqlite"
 
 
+@pytest.mark.parametrize(("group", "name"), [("workload", "notary"), ("ledger", "geth-clique"), ("adapter", "evm")])
+def test_what_is_in_this_checkout_and_not_registered_asks_for_an_installation(
+    site: Path, group: str, name: str
+) -> None:
+    publish(site, "older", f"[bench.{group}s]\nother = one:A\n")
+    with pytest.raises(ConfigurationError) as caught:
+        getattr(registry, group)(name)
+    assert "`make setup`" in str(caught.value.remedy)
+    with pytest.raises(ConfigurationError) as caught:
+        getattr(registry, group)("no-such-thing")
+    assert "make setup" not in str(caught.value.remedy)
+
+
 def test_nothing_registered_says_what_to_do(site: Path) -> None:
     with pytest.raises(ConfigurationError, match="make setup"):
         registry.adapter("evm")

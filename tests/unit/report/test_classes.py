@@ -1,6 +1,7 @@
 import pytest
 
 from bench import registry
+from bench.model.ledger import Durability, FaultModel
 from bench.model.result import ClassInfo, FinalityInfo, LedgerPart
 from bench.report.classes import DATA, FAULTS, FINAL, barriers, classes, promises, same_class
 
@@ -14,6 +15,7 @@ def ledger(
     nodes: int = 1,
     crypto: str = "none",
     operators: str = "one",
+    remarks: str = "",
 ) -> LedgerPart:
     return LedgerPart(
         name="l",
@@ -27,6 +29,7 @@ def ledger(
             durability=durability,
             crypto=crypto,
             operators=operators,
+            remarks=remarks,
         ),
     )
 
@@ -45,7 +48,12 @@ LITECOIN = ledger("proof of work, none in regtest", 0, "written per block, flush
         ("memory only (tmpfs)", "memory"),
         ("written, no fsync per block", "later"),
         ("written per block, flushed hourly", "later"),
-        ("synchronous_commit=off", "later"),
+        (Durability.MEMORY, "memory"),
+        (Durability.WRITTEN, "later"),
+        (Durability.FSYNC, "synced"),
+        (Durability.NOT_DECLARED, "declared not declared"),
+        (Durability.OTHER, "declared other"),
+        ("none against power loss (fsync=off)", "later"),
         ("fsync per block", "synced"),
         ("fsync per block, state later", "synced"),
         ("fsync on a majority", "synced"),
@@ -120,6 +128,7 @@ def test_every_registered_ledger_declares_a_promise_that_is_understood() -> None
             info.finality.confirmations,
             info.nodes,
         )
+        assert (declared.fault_model in FaultModel, declared.durability in Durability) == (True, True)
         assert not [one.words for one in promises(part) if one.key.startswith("declared")], name
 
 
@@ -130,11 +139,24 @@ def test_what_is_not_declared_equals_nothing_not_even_itself() -> None:
     assert not same_class(unknown, unknown)
 
 
-@pytest.mark.parametrize("durability", ["fsync off", "fsync disabled", "fsync every second", "synchronous_commit off"])
-def test_durability_that_is_switched_off_is_never_called_synced(durability: str) -> None:
-    weak = SQLITE.model_copy(update={"ledger_class": SQLITE.ledger_class.model_copy(update={"durability": durability})})
-    (data,) = (promise for promise in promises(weak) if promise.name == DATA)
-    assert data.key == "later"
+@pytest.mark.parametrize("words", ["fsync off", "fsync disabled", "synchronous, nearly", "fsync before Acknowledged"])
+def test_words_that_are_no_value_are_never_taken_for_one(words: str) -> None:
+    assert promises(ledger(durability=words))[1].key == f"declared {words}"
+
+
+def test_an_other_equals_only_what_is_described_in_the_same_words() -> None:
+    one, two = (ledger("other", 1, "fsync per block", remarks=said) for said in ("trusted enclaves", "proof of stake"))
+    assert promises(one)[0].words == "declared: other (trusted enclaves)"
+    assert same_class(one, one)
+    assert not same_class(one, two)
+    signed = [ledger(durability=Durability.FSYNC, crypto="other", remarks=said) for said in ("Falcon", "Dilithium")]
+    assert same_class(signed[0], signed[0])
+    assert not same_class(*signed), "signatures that are both `other` are not the same"
+
+
+def test_remarks_are_told_beside_the_class() -> None:
+    (one,) = classes([("etcd", ledger("crash", 1, Durability.FSYNC, remarks="on a majority"))])
+    assert one.note.endswith("; etcd: on a majority")
 
 
 def test_fabrics_orderers_may_fail_and_its_peers_may_not() -> None:

@@ -8,7 +8,7 @@ import pytest
 from bench import registry
 from bench.load.watch import PAUSE, STATUS_HEAD
 from bench.measure.inputs import Limits
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network, Node
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network, Node
 from bench.model.phase import Outcome, Phase
 from bench.model.record import BLOCK, ROW
 from bench.model.resources import ResourceSample
@@ -82,7 +82,7 @@ def facts(directory: Path, host: str = "here", worker: int = 0, until_slow: int 
         "x",
         nodes,
         Finality("block"),
-        LedgerClass("none", 0, "memory", CryptoSuite.NONE, "one"),
+        LedgerClass(FaultModel.NONE, 0, Durability.MEMORY, CryptoSuite.NONE, "one"),
     )
     found = TrialFacts(directory, network=network, started=True, start_ns=5 * S, end_ns=12 * S, hosts=[host])
     found.samples = [

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from bench.model.errors import ConfigurationError
-from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Network
+from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network
 from bench.model.result import FinalityInfo
 from bench.run.declaring import as_it_ran, declared
 from bench.run.trial import TrialFacts
@@ -20,7 +20,7 @@ VENDOR = {
     "nodes": 4,
     "fault_model": "byzantine",
     "tolerated_faults": 1,
-    "durability": "fsync per block",
+    "durability": "fsync before acknowledged",
     "crypto": "SM2/SM3",
     "operators": "two organisations",
     "finality": "instant (QBFT)",
@@ -54,9 +54,10 @@ def test_what_a_vendor_declares_is_on_the_page() -> None:
     assert part.ledger_class.model_dump() == {
         "fault_model": "byzantine",
         "tolerated_faults": 1,
-        "durability": "fsync per block",
+        "durability": "fsync before acknowledged",
         "crypto": CryptoSuite.SM2,
         "operators": "two organisations",
+        "remarks": "",
     }
     assert not part.managed
 
@@ -76,8 +77,22 @@ def test_the_node_knows_its_version_and_the_adapter_how_many_confirmations_it_wa
 
 
 def test_a_durability_the_ledger_tells_leaves_the_rest_of_the_class_as_declared() -> None:
-    found = as_it_ran(facts(durability="off"), endpoint(VENDOR))["ledger_class"]
-    assert (found.durability, found.fault_model) == ("off", "byzantine")  # type: ignore[attr-defined]
+    found = as_it_ran(facts(durability="memory only"), endpoint(VENDOR))["ledger_class"]
+    assert (found.durability, found.fault_model) == ("memory only", "byzantine")  # type: ignore[attr-defined]
+
+
+def test_a_durability_told_in_words_of_its_own_is_an_other() -> None:
+    found = as_it_ran(facts(durability="battery", remarks="per rack"), endpoint(VENDOR))["ledger_class"]
+    assert (found.durability, found.remarks) == ("other", "battery; per rack")  # type: ignore[attr-defined]
+
+
+def test_an_other_is_described() -> None:
+    with pytest.raises(ConfigurationError, match=r"durability: is not described.*remarks"):
+        endpoint({**VENDOR, "durability": "other"})
+    part = declared("vendor-besu", None, endpoint({**VENDOR, "durability": "other", "remarks": "battery"}))
+    assert (part.ledger_class.durability, part.ledger_class.remarks) == ("other", "battery")
+    with pytest.raises(ConfigurationError, match="`other` without a word"):
+        LedgerClass(FaultModel.OTHER, 0, Durability.FSYNC, CryptoSuite.NONE, "one")
 
 
 @pytest.mark.parametrize(
@@ -85,6 +100,8 @@ def test_a_durability_the_ledger_tells_leaves_the_rest_of_the_class_as_declared(
     [
         ("name", "Vendor Besu!", "is not a ledger's name"),
         ("fault_model", "malicious", "byzantine"),
+        ("fault_model", "orderers", "crash of orderers"),
+        ("durability", "fsync per block", "fsync before acknowledged"),
         ("crypto", "rsa", "SM2/SM3"),
         ("nodes", 0, "1"),
         ("validators", 4, "validators"),
@@ -114,7 +131,7 @@ def test_a_network_of_ours_says_what_its_finality_is_called(adapter: Finality, n
         "http://127.0.0.2:1",
         (),
         network,
-        LedgerClass("none", 0, "memory only", CryptoSuite.NONE, "one"),
+        LedgerClass(FaultModel.NONE, 0, Durability.MEMORY, CryptoSuite.NONE, "one"),
     )
     facts = cast(TrialFacts, SimpleNamespace(finality=adapter, disclosed={}, network=ran))
     finality = cast(FinalityInfo, as_it_ran(facts, None)["finality"])

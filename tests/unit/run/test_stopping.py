@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from bench.model.reasons import NOTHING_FINAL, STARTED_EMPTY
 from bench.model.result import Trial
 from bench.run import coordinator
 from bench.run.stopping import State, go_on, remark, state
@@ -19,11 +20,11 @@ NARROW = [100.0, 101.0, 99.0, 100.5, 99.5, 100.2]
 WIDE = [100.0, 140.0, 60.0, 120.0, 80.0, 100.2]
 
 
-def trials(values: list[float | None], status: str = "valid") -> list[Trial]:
+def trials(values: list[float | None], status: str = "valid", reasons: tuple[str, ...] = ()) -> list[Trial]:
     """As much of a trial as the rule reads."""
     made = [
         SimpleNamespace(
-            verdict=SimpleNamespace(status=status),
+            verdict=SimpleNamespace(status=status, reasons=reasons),
             rates=SimpleNamespace(goodput_per_s=value),
             latency_ms=SimpleNamespace(finality=SimpleNamespace(p99=value)),
         )
@@ -44,6 +45,8 @@ def test_where_a_target_stands(metric: str) -> None:
     assert state(trials([*WIDE]), asked) is State.OPEN
     assert state(trials([*NARROW], "invalid"), asked) is State.SPOILED
     assert state(trials([*NARROW], "undecided"), asked) is State.NARROW
+    for beginning in (STARTED_EMPTY, NOTHING_FINAL):
+        assert state(trials([*WIDE], "undecided", (f"{beginning}…",)), asked) is State.SPOILED, "it will come again"
 
 
 def test_a_percentile_that_one_trial_cannot_give_spoils_the_run() -> None:

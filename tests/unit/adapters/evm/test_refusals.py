@@ -1,7 +1,7 @@
 import pytest
 
-from bench.adapters.evm.refusals import classify_error, classify_status
-from bench.model.transaction import ACCEPTED, ErrorClass, Refusal
+from bench.adapters.evm.refusals import classify_error
+from bench.model.transaction import ACCEPTED, ErrorClass, Refusal, Unanswered
 
 LOW, GAP, PRICE = ErrorClass.SEQUENCE_TOO_LOW, ErrorClass.SEQUENCE_GAP, ErrorClass.UNDERPRICED
 FULL, FUNDS, BAD = ErrorClass.POOL_FULL, ErrorClass.INSUFFICIENT_FUNDS, ErrorClass.INVALID_TRANSACTION
@@ -57,8 +57,6 @@ REFUSED = [
     ("Too Many Requests", ErrorClass.RATE_LIMITED),
     ("Sender account not authorized to send transactions", ErrorClass.UNAUTHORIZED),
     ("the method eth_sendRawTransaction does not exist/is not available", ErrorClass.METHOD_MISSING),
-    ("something nobody has seen", ErrorClass.NODE_ERROR),
-    ("", ErrorClass.NODE_ERROR),
 ]
 
 
@@ -72,25 +70,32 @@ def test_messages(message, error_class):
     assert classify_error(-32000, message) == Refusal(error_class, message)
 
 
+@pytest.mark.parametrize("message", ["something nobody has seen", "", "context deadline exceeded"])
+@pytest.mark.parametrize("code", [-32000, -32002, -32603, 1])
+def test_words_that_nobody_knows_prove_nothing(code, message):
+    reply = classify_error(code, message)
+    assert isinstance(reply, Unanswered)
+    assert reply.message.endswith(message)
+
+
+@pytest.mark.parametrize("code", [-32700, -32600, -32602, -32003])
+def test_codes_of_a_method_that_was_not_run_and_of_a_rejection_are_a_no(code):
+    assert classify_error(code, "?") == Refusal(ErrorClass.NODE_ERROR, "?")
+
+
+def test_words_that_may_tell_of_a_fault_within_are_not_believed_of_an_internal_error():
+    for message in ("failed to decode the answer of the backend", "authentication with the backend failed"):
+        assert isinstance(classify_error(-32603, message), Unanswered)
+        assert isinstance(classify_error(-32000, message), Refusal)
+    assert classify_error(-32603, "nonce too low") == Refusal(ErrorClass.SEQUENCE_TOO_LOW, "nonce too low")
+
+
 def test_codes_speak_where_words_do_not():
     assert classify_error(-32601, "?") == Refusal(ErrorClass.METHOD_MISSING, "?")
     assert classify_error(-32005, "?") == Refusal(ErrorClass.RATE_LIMITED, "?")
 
 
-@pytest.mark.parametrize(
-    ("status", "error_class"),
-    [
-        (401, ErrorClass.UNAUTHORIZED),
-        (403, ErrorClass.UNAUTHORIZED),
-        (429, ErrorClass.RATE_LIMITED),
-        (500, ErrorClass.NODE_ERROR),
-    ],
-)
-def test_http_statuses(status, error_class):
-    assert classify_status(status, "why") == Refusal(error_class, f"HTTP {status} why")
-
-
 def test_messages_are_cut():
-    reply = classify_error(-32000, "x" * 10_000)
+    reply = classify_error(-32003, "x" * 10_000)
     assert isinstance(reply, Refusal)
     assert len(reply.message) == 300

@@ -1,8 +1,9 @@
 import pytest
 
-from bench.adapters.evm.rpc import Rpc, RpcFault
+from bench.adapters.evm.rpc import Rpc
 from bench.adapters.jsonrpc.channel import parse_target
 from bench.adapters.jsonrpc.http import HttpChannel
+from bench.adapters.jsonrpc.rpc import RpcFault
 from bench.model.errors import LedgerError
 from tests.support.fake_node import FakeNode, NodeSays
 from tests.support.scripted_server import CLOSE, ok, result, scripted_server
@@ -81,7 +82,7 @@ def test_a_batch_with_holes_is_an_error():
     ],
 )
 def test_patience_repeats_what_failed_on_its_way(hiccups, monkeypatch):
-    monkeypatch.setattr("bench.adapters.evm.rpc._RETRY_S", 0.0)
+    monkeypatch.setattr("bench.adapters.jsonrpc.rpc._RETRY_S", 0.0)
     with scripted_server([*hiccups, result("0x7")]) as server:
         rpc, channel = over_http(server.url, patience_s=5)
         assert rpc.call("eth_chainId", []) == "0x7"

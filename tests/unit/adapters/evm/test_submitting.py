@@ -92,16 +92,20 @@ def test_what_is_no_answer_leaves_the_transaction_open(body):
         (401, ErrorClass.UNAUTHORIZED),
         (403, ErrorClass.UNAUTHORIZED),
         (404, ErrorClass.NODE_ERROR),
-        (503, ErrorClass.NODE_ERROR),
+        (413, ErrorClass.NODE_ERROR),
     ],
 )
 def test_statuses_refuse_the_whole_batch(status, error_class):
     assert [reply.error_class for reply in answered(b"no", status, SENT)] == [error_class] * 3
 
 
-@pytest.mark.parametrize("status", [502, 504])
-def test_a_gateway_that_lost_the_node_leaves_it_open(status):
-    assert isinstance(answered(b"Bad Gateway", status)[0], Unanswered)
+@pytest.mark.parametrize("status", [408, 499, 500, 502, 503, 504, 520])
+def test_a_gateway_that_may_have_passed_it_on_leaves_it_open(status):
+    assert answered(b"Bad Gateway", status, SENT) == [Unanswered(f"HTTP {status} Bad Gateway")] * 3
+
+
+def test_an_error_in_unknown_words_leaves_it_open():
+    assert isinstance(answered(bad(SENT[0], "internal error", -32603), status=500)[0], Unanswered)
 
 
 def test_transport_failures():

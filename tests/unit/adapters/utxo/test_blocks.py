@@ -39,7 +39,7 @@ class Chain:
     def number(self, method: str) -> int:
         return int(self.blocks[name(self.best)]["height"])
 
-    def call(self, method: str, *params: Any) -> Any:
+    def call(self, method: str, params: Any) -> Any:
         if method == "getblock":
             return self.blocks[params[0]]
         at = name(self.best)

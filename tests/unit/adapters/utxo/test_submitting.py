@@ -13,7 +13,7 @@ from bench.adapters.utxo.encoding import OperationEncoder
 from bench.adapters.utxo.refusals import classify_error
 from bench.adapters.utxo.signing import Wallet
 from bench.adapters.utxo.slots import Slots
-from bench.adapters.utxo.submitting import submit
+from bench.adapters.utxo.submitting import confirmations, submit
 from bench.api import ACCEPTED, Account, ErrorClass, Kind, Operation, Refusal, Reply, Transaction, Unanswered
 
 DOCUMENT = sha256(b"document").digest()
@@ -67,11 +67,17 @@ def test_its_own_id_is_the_usual_answer() -> None:
         (-26, "non-mandatory-script-verify-flag (Witness program hash mismatch)", ErrorClass.INVALID_TRANSACTION),
         (-28, "Loading block index...", ErrorClass.UNREACHABLE),
         (-32601, "Method not found", ErrorClass.METHOD_MISSING),
-        (-1, "something new", ErrorClass.NODE_ERROR),
+        (-26, "something new", ErrorClass.NODE_ERROR),
+        (-8, "a parameter", ErrorClass.NODE_ERROR),
     ],
 )
 def test_refusals_have_their_class(code: int, message: str, expected: ErrorClass) -> None:
     assert one(WRITES[0], 500, error(WRITES[0], code, message)) == Refusal(expected, message)
+
+
+@pytest.mark.parametrize(("code", "message"), [(-1, "bad-txns by name only"), (-32603, ""), (0, "oops")])
+def test_an_error_that_is_no_rejection_leaves_it_open(code: int, message: str) -> None:
+    assert isinstance(one(WRITES[0], 500, error(WRITES[0], code, message)), Unanswered)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +93,11 @@ def test_what_the_node_has_already_is_accepted(code: int, message: str) -> None:
     [
         (401, b"", Refusal(ErrorClass.UNAUTHORIZED, "HTTP 401")),
         (503, b"Work queue depth exceeded", Refusal(ErrorClass.RATE_LIMITED, "HTTP 503 Work queue depth exceeded")),
-        (500, b"oops", Refusal(ErrorClass.NODE_ERROR, "HTTP 500 oops")),
-        (504, b"<html>", Unanswered("HTTP 504 from a gateway")),
+        (500, b"Work queue depth exceeded", Refusal(ErrorClass.RATE_LIMITED, "HTTP 500 Work queue depth exceeded")),
+        (404, b"oops", Refusal(ErrorClass.NODE_ERROR, "HTTP 404 oops")),
+        (500, b"oops", Unanswered("HTTP 500 oops")),
+        (503, b"<html>", Unanswered("HTTP 503 <html>")),
+        (504, b"<html>", Unanswered("HTTP 504 <html>")),
         (200, b"<html>", Unanswered("the answer is not JSON-RPC: <html>")),
         (200, b"[]", Unanswered("the answer is a batch")),
         (200, b'{"result":null,"error":null}', Unanswered("the answer has neither result nor error")),
@@ -135,8 +144,18 @@ def test_what_was_never_sent_is_told_from_what_was_lost(failure: Exception, expe
     assert submit(Played(fail), WRITES[:1]) == [expected]
 
 
-def found(script: str) -> dict[str, object]:
-    return {"result": {"vout": [{"scriptPubKey": {"hex": script}}]}, "error": None, "id": DOCUMENT.hex()}
+def found(script: str, depth: int = 1) -> dict[str, object]:
+    carried = {"vout": [{"scriptPubKey": {"hex": script}}], "confirmations": depth}
+    return {"result": carried, "error": None, "id": DOCUMENT.hex()}
+
+
+def test_a_document_is_anchored_when_a_block_holds_it() -> None:
+    ours, other = "6a20" + DOCUMENT.hex(), "6a20" + "00" * 32
+    assert confirmations(found(ours, 3)["result"], READ) == 3
+    assert confirmations(found(other, 3)["result"], READ) is None
+    assert confirmations({"vout": [{"scriptPubKey": {"hex": ours}}]}, READ) == 0, "it waits in a pool"
+    assert confirmations(found(ours, 0)["result"], READ) == 0
+    assert confirmations("?", READ) is None
 
 
 def test_a_read_is_answered_when_it_finds_the_document_or_nothing() -> None:
