@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -175,16 +175,10 @@ class CliqueLedger:
             for sealer, spec, process in zip(sealers, specs, processes, strict=True)
         )
         count = chosen.confirmations
-        return Network(
-            ledger=_NAME,
-            family=self.info.family,
-            adapter=self.info.adapter,
-            version=_PROGRAM.version,
-            endpoint=f"http://{nodes[0].address}",
-            nodes=nodes,
+        flags = (f"genesis: clique period={chosen.block_time_s} gasLimit={chosen.gas_limit}", *chosen.flags())
+        return replace(
+            self.info.network(f"http://{nodes[0].address}", nodes, flags),
             finality=Finality(f"{count} confirmations", count) if count else Finality("inclusion"),
-            ledger_class=self.info.ledger_class,
-            flags=(f"genesis: clique period={chosen.block_time_s} gasLimit={chosen.gas_limit}", *chosen.flags()),
             links=full_mesh([node.name for node in nodes]),
             secrets={geth_node.FUNDING_KEY: "0x" + funding.secret.hex()},
             adapter_options={"confirmations": count},
@@ -217,7 +211,7 @@ def _genesis(sealers: list[_Sealer], funding: Key, options: CliqueOptions) -> di
         "config": config,
         "difficulty": "0x1",
         "gasLimit": hex(options.gas_limit),
-        "extraData": "0x" + 32 * "00" + signers + 65 * "00",
+        "extraData": "0x" + geth_node.network_mark().hex() + signers + 65 * "00",
         "alloc": {funding.address: {"balance": hex(_FUNDS_WEI)}},
     }
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bench.adapters.evm.adapter import EvmAdapter
-from bench.api import Adapter, Endpoint, Kind, Operation, Workload
+from bench.api import Endpoint
 from bench.ledgers.geth_clique import CHAIN_ID, CliqueLedger
 from bench.ledgers.geth_node import ask, ask_number
 from bench.ledgers.process import ProcessId
 from bench.model.ledger import Finality, Network
-from bench.testing import AdapterContract
 from tests.support.cli import Cli, wait_for_line
-from workloads.smallbank import WORKLOAD as SMALLBANK
+from tests.support.contracts import EvmSmallBank, running
 
 pytestmark = pytest.mark.live
+
+OPTIONS = {"block_time_s": 1}
 
 REDIAL_S = 100.0
 """geth dials the same peer again after 35 s at the earliest."""
@@ -28,10 +29,8 @@ REDIAL_S = 100.0
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    ledger = CliqueLedger()
-    started = ledger.up(tmp_path_factory.mktemp("clique"), {"block_time_s": 1}, lambda line: None)
-    yield started
-    ledger.down(started)
+    with running(CliqueLedger(), tmp_path_factory.mktemp("clique"), OPTIONS) as started:
+        yield started
 
 
 @pytest.fixture
@@ -41,38 +40,9 @@ def cli(tmp_path: Path) -> Iterator[Cli]:
     made.end()
 
 
-class TestSmallBankOnClique(AdapterContract):
-    patience_s = 60.0
-    read = Operation("balance", {"customer": 1}, Kind.READ)
-    refused = Operation("send_payment", {"from": 1, "to": 2, "amount": 10**9}, expects_refusal=True)
-    audit_read = ("total_of", {"first": 0, "count": 10})
-
-    @pytest.fixture
-    def endpoint(self, network: Network) -> Endpoint:
-        return Endpoint(network.endpoint, options=network.adapter_options)
-
-    @pytest.fixture
-    def dead_endpoint(self) -> Endpoint:
-        return Endpoint("http://127.0.0.1:9")
-
-    @pytest.fixture
-    def secrets(self, network: Network) -> Mapping[str, str]:
-        return network.secrets
-
-    @pytest.fixture
-    def adapter_factory(self) -> Callable[[], Adapter]:
-        return EvmAdapter
-
-    @pytest.fixture
-    def workload(self) -> Workload:
-        return SMALLBANK
-
-    @pytest.fixture
-    def parameters(self, workload: Workload) -> Mapping[str, object]:
-        return {**workload.defaults, "customers": 20}
-
-    def write(self, number: int) -> Operation:
-        return Operation("deposit_checking", {"customer": number % 20, "amount": 130})
+class TestSmallBankOnClique(EvmSmallBank):
+    ledger = CliqueLedger
+    options = OPTIONS
 
 
 def test_four_operators_seal_one_chain_in_turn(network: Network) -> None:
