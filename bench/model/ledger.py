@@ -23,16 +23,11 @@ class Sequencing(StrEnum):
 class Finality:
     """`name` is what the ledger's community calls it; a block is final when `confirmations` further blocks follow
     it. Communities count differently: Bitcoin's "6 confirmations" include the transaction's own block (5 further ones),
-    clique's 3 are further blocks. What is disclosed is `depth`, which includes it everywhere.
+    clique's 3 are further blocks. Pages say how deep that is, its own block included (`FinalityInfo.deep`).
     """
 
     name: str
     confirmations: int = 0
-
-    @property
-    def depth(self) -> int:
-        """How many blocks deep a final transaction is, its own block included."""
-        return self.confirmations + 1
 
 
 @unique

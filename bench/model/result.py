@@ -33,6 +33,13 @@ class FinalityInfo(_Part):
     name: str
     confirmations: int
 
+    @property
+    def deep(self) -> str:
+        """How deep a final transaction is, as every page says it, however its community counts; empty where its own
+        block is enough.
+        """
+        return f"{self.confirmations + 1} blocks deep, its own included" if self.confirmations else ""
+
 
 class ClassInfo(_Part):
     """The ledger's declared class; see `bench.model.ledger.LedgerClass`, of whose values these are the words."""

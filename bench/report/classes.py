@@ -160,7 +160,7 @@ def _described(name: str, declared: ClassInfo, words: str, more: str = "") -> Pr
 def _final(ledger: LedgerPart) -> Promise:
     finality, survives = ledger.finality, ledger.ledger_class.tolerated_faults
     if finality.confirmations:
-        words = f"{finality.confirmations + 1} blocks deep: a reversal is unlikely, never impossible"
+        words = f"{finality.deep}: a reversal is unlikely, never impossible"
         return Promise(FINAL, f"confirmations {finality.confirmations}", words)
     if "inclusion" in finality.name:
         return Promise(FINAL, "inclusion", "in a block of the node that was asked; nobody else has agreed to it")

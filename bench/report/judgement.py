@@ -315,8 +315,7 @@ _CLASS = (
     (
         "“Final” means",
         lambda result: (
-            result.ledger.finality.name
-            + (f" + {result.ledger.finality.confirmations} blocks" if result.ledger.finality.confirmations else "")
+            result.ledger.finality.name + (f" ({result.ledger.finality.deep})" if result.ledger.finality.deep else "")
         ),
     ),
 )

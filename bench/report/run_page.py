@@ -157,16 +157,12 @@ def _wrong_card(counts: Counts) -> Card:
 def ledger_rows(result: Result) -> tuple[tuple[str, str], ...]:
     """The ledger, its class, its finality and its flags."""
     ledger, kind = result.ledger, result.ledger.ledger_class
-    wait = (
-        f", after {fmt.counted(ledger.finality.confirmations, 'further block')}"
-        if ledger.finality.confirmations
-        else ""
-    )
+    deep = f" ({ledger.finality.deep})" if ledger.finality.deep else ""
     return (
         ("Ledger", f"{ledger.name} {ledger.version} (family {ledger.family})"),
         ("Nodes", nodes_text(ledger)),
         ("Links", links_text(ledger)),
-        ("Final means", f"{ledger.finality.name}{wait}"),
+        ("Final means", f"{ledger.finality.name}{deep}"),
         *class_rows(result),
         ("Flags", shlex.join(ledger.flags) or "none"),
         ("Operators", kind.operators),

@@ -39,6 +39,9 @@ NONCE_LOW = Fault("nonce low", passes=0, refusal=(-32003, "nonce too low"))
 NO_FUNDS = Fault("no funds", passes=0, refusal=(-32003, "insufficient funds for gas * price + value"))
 HELD = Fault("held", held_s=0.5, result=own_hash)
 SILENT = Fault("silent", passes=0, silent=True)
+INTERNAL = Fault("internal error", passes=0, refusal=(-32603, "internal error"))
+INTERNAL_PASSED = Fault("internal error, passed on", refusal=(-32603, "internal error"))
+UNKNOWN_PASSED = Fault("unknown words, passed on", refusal=(-32000, "context deadline exceeded"))
 OMITTED = Fault("omitted", omitted=True)
 NULL = Fault("null", result=lambda call, answer: None)
 
@@ -154,6 +157,11 @@ CASES = {
             "insufficient_funds": 5,
             "rate_limited": 5,
         },
+    ),
+    "errors that prove nothing": Case(
+        [every(40, INTERNAL), every(40, INTERNAL_PASSED, offset=10), every(40, UNKNOWN_PASSED, offset=20)],
+        {"internal error": 5, "internal error, passed on": 5, "unknown words, passed on": 5},
+        unanswered=15,
     ),
     "in batches": Case(
         [every(40, LOST, again=True), every(40, POOL_FULL, offset=10), every(40, OMITTED, offset=20)],

@@ -39,8 +39,7 @@ def _disclosed(name: str, text: str, missing: str) -> Disclosed:
 
 def _consensus(run: Run) -> tuple[str, str]:
     ledger, kind = run.result.ledger, run.result.ledger.ledger_class
-    further = ledger.finality.confirmations
-    after = f" after {fmt.counted(further, 'further block')}" if further else ""
+    after = f" ({ledger.finality.deep})" if ledger.finality.deep else ""
     known = (
         f"{ledger.name} {ledger.version} (family {ledger.family}); faults survived: {kind.fault_model}, tolerates "
         f"{fmt.counted(kind.tolerated_faults, 'faulty node')}; final means {ledger.finality.name}{after}; "

@@ -107,6 +107,23 @@ class StandingStill(StrictLedger):
         return super().submit(batch)
 
 
+class Hasty(StrictLedger):
+    """Takes what it leaves unanswered, and turns the repeat away with a reason that says nothing of the first send."""
+
+    reason = ErrorClass.RATE_LIMITED
+
+    def __init__(self, reason: ErrorClass) -> None:
+        super().__init__(Sequencing.ACCOUNT, silent=0.1)
+        self.reason = reason
+        self.turned_away = 0
+
+    def _one(self, transaction: Transaction) -> Reply:
+        if any(transaction.tx_id in waiting.values() for waiting in self._waiting.values()):
+            self.turned_away += 1
+            return Refusal(self.reason, "not now")
+        return super()._one(transaction)
+
+
 class InProcessEncoder:
     """The real encoder behind the link's methods, without the process and the socket."""
 
@@ -237,6 +254,18 @@ def test_unanswered_sends_are_resolved_by_the_ledger_and_never_signed_again():
     assert outcomes(rows) == {Outcome.FINALIZED: run.planned}
     assert (rows["accepted_ns"] == -1).sum() > 10
     assert len(set(run.ledger.executed)) == run.planned
+
+
+@pytest.mark.parametrize("reason", [ErrorClass.RATE_LIMITED, ErrorClass.UNAUTHORIZED, ErrorClass.NODE_ERROR])
+def test_a_repeat_that_is_turned_away_proves_nothing_of_the_first_send(reason):
+    ledger = Hasty(reason)
+    ledger.executing = False
+    gevent.spawn_later(1.6, setattr, ledger, "executing", True)  # the first repeat comes after 1 s
+    run = Run(ledger)
+    rows = run.finish()
+    assert ledger.turned_away > 10
+    assert outcomes(rows) == {Outcome.FINALIZED: run.planned}
+    assert len(set(ledger.executed)) == len(ledger.executed) == run.planned
 
 
 def test_what_is_sent_again_counts_as_sent_bytes():
