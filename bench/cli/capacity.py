@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +32,8 @@ from bench.cli.run import RESULTS, Flags, chosen_scenario, read_result, run_opti
 from bench.model.errors import NotComparableError
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from bench.model.result import Capacity, Result
     from bench.run.coordinator import RunOutcome
     from bench.run.events import TrialWatcher
@@ -98,23 +100,35 @@ def capacity(
     """
     from_flags = scenario is None
     flags = Flags(
-        ledgers=tuple(ledger or ()),
-        adapter=adapter,
-        endpoint=endpoint,
-        workload=workload,
+        *(tuple(ledger or ()), adapter, endpoint, workload),
         rate=(start or START_PER_S) if from_flags else None,
         duration=LENGTH if from_flags else None,
         seed=seed,
         workers=workers,
         batch=batch,
     )
-    settings = [f"phases.warm_up={WARM_UP}"] if from_flags else []
-    given = {"capacity.start": start, "capacity.budget": budget, "slo.finality_p99": slo_p99}
-    settings += [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
-    settings += ["capacity.estimate=true"] if estimate else []
+    settings = _settings(
+        {
+            "phases.warm_up": WARM_UP if from_flags else None,
+            "capacity.start": start,
+            "capacity.budget": budget,
+            "slo.finality_p99": slo_p99,
+            "capacity.estimate": estimate or None,
+        }
+    )
     chosen = chosen_scenario(scenario, flags, [*settings, *(set_ or [])])
     with watchers(live=live, listen=metrics_listen) as audience:
         outcome = _execute(chosen, out, key_file, resume, audience)
+    _tell(outcome, as_json=as_json)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _settings(given: Mapping[str, JsonValue]) -> list[str]:
+    """As `--set` takes them; None is not given."""
+    return [f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None]
+
+
+def _tell(outcome: RunOutcome, *, as_json: bool) -> None:
     for problem in outcome.problems:
         note(f"error: {problem}")
     results = [(bundle, read_result(bundle)) for bundle in outcome.bundles]
@@ -124,7 +138,6 @@ def capacity(
     else:
         for bundle, result in results:
             _show(bundle, result)
-    raise typer.Exit(outcome.exit_code)
 
 
 def sentence(ledger: str, found: Capacity) -> str:

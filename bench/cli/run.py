@@ -13,7 +13,7 @@ import typer
 
 from bench.cli.bundles import as_data as comparison_as_data
 from bench.cli.bundles import beside
-from bench.cli.gate import FailOn, gate_for
+from bench.cli.gate import FailOn, Gate, gate_for
 from bench.cli.live import watchers
 from bench.cli.options import (
     AdapterName,
@@ -33,13 +33,14 @@ from bench.cli.options import (
 from bench.cli.output import note, print_json, say
 from bench.cli.preset import Preset, pages_as_data, refuse_both, run_preset, show_page
 from bench.cli.progress import shown_progress
-from bench.model.errors import BenchError, ConfigurationError, worst
+from bench.model.errors import BenchError, ConfigurationError, ExitCode, worst
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from bench.model.result import Interval, Result
     from bench.report.build import Comparison
+    from bench.report.standards.build import WrittenPreset
     from bench.run.coordinator import RunOutcome
     from bench.run.events import TrialWatcher
     from bench.run.execution import RunOptions
@@ -149,21 +150,34 @@ def run(
     results = [(bundle, read_result(bundle)) for bundle in outcome.bundles]
     comparison = _compared(outcome.bundles) if preset is None else None
     code = worst([outcome.exit_code, *(gate.judge(outcome.bundles) if gate else [])])
+    _tell(code, results, gate, made.pages, comparison, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def _tell(
+    code: ExitCode,
+    results: Sequence[tuple[Path, Result]],
+    gate: Gate | None,
+    pages: Sequence[WrittenPreset],
+    comparison: Comparison | None,
+    *,
+    as_json: bool,
+) -> None:
+    """What came out, for people or for programs."""
     if as_json:
         held = {"baseline": gate.as_data()} if gate else {}
         compared = {"comparison": comparison_as_data(comparison)} if comparison else {}
         runs = [_as_data(*one) for one in results]
-        print_json({"exit_code": int(code), "runs": runs, **held, **compared, **pages_as_data(made.pages)})
-    else:
-        for bundle, result in results:
-            show(bundle, result)
-        if gate:
-            gate.show()
-        for page in made.pages:
-            show_page(page)
-        if comparison:
-            say(f"comparison: {comparison.html_path}")
-    raise typer.Exit(code)
+        print_json({"exit_code": int(code), "runs": runs, **held, **compared, **pages_as_data(pages)})
+        return
+    for bundle, result in results:
+        show(bundle, result)
+    if gate:
+        gate.show()
+    for page in pages:
+        show_page(page)
+    if comparison:
+        say(f"comparison: {comparison.html_path}")
 
 
 def _compared(bundles: Sequence[Path]) -> Comparison | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from bench.model.ledger import CryptoSuite, Durability, FaultModel
-from bench.model.result import ClassInfo, LedgerPart
+from bench.model.ledger_part import ClassInfo, LedgerPart
 from bench.report import format as fmt
 
 FAULTS, DATA, FINAL = "faults it survives", "what a power cut loses", "what “final” means"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from itertools import groupby
 
-from bench.model.result import LedgerPart
+from bench.model.ledger_part import LedgerPart
 from bench.report import format as fmt
 
 _UNTOLD = "not told"

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.ledgers.protocol import LedgerInfo
 from bench.model.ledger import SERVANT_ROLES, CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network
-from bench.model.result import ClassInfo, FinalityInfo, LedgerPart, LinkPart, NodePart
+from bench.model.ledger_part import ClassInfo, FinalityInfo, LedgerPart, LinkPart, NodePart
 from bench.run.trial import TrialFacts
 from bench.scenario.declared import DeclaredLedger
 from bench.scenario.schema import EndpointChoice

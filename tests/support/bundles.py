@@ -20,18 +20,12 @@ from bench.measure.inputs import TrialInput
 from bench.measure.record import join_statuses
 from bench.measure.summary import summarise
 from bench.measure.trials import summarise_trials
+from bench.model.ledger_part import ClassInfo, FinalityInfo, LedgerPart
 from bench.model.operation import Kind
 from bench.model.phase import Outcome, Phase, PhaseSpan
 from bench.model.record import BLOCK, NEVER, ROW
 from bench.model.resources import ResourceSample
-from bench.model.result import (
-    Audit,
-    ClassInfo,
-    FinalityInfo,
-    InvariantPart,
-    LedgerPart,
-    Result,
-)
+from bench.model.result import Audit, InvariantPart, Result
 from bench.model.transaction import ErrorClass
 from bench.model.workload import OperationInfo
 from bench.monitors.summary import summarise as summarise_resources

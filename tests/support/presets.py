@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bench.measure.trials import summarise_trials
+from bench.model.ledger_part import ClassInfo, FinalityInfo, LedgerPart
 from bench.model.result import (
     BlocksPart,
-    ClassInfo,
     Counts,
     Efficiency,
-    FinalityInfo,
     Latencies,
-    LedgerPart,
     Percentiles,
     PhasePart,
     ProcessResources,

@@ -2,7 +2,7 @@ import pytest
 
 from bench import registry
 from bench.model.ledger import Durability, FaultModel
-from bench.model.result import ClassInfo, FinalityInfo, LedgerPart
+from bench.model.ledger_part import ClassInfo, FinalityInfo, LedgerPart
 from bench.report.classes import DATA, FAULTS, FINAL, barriers, classes, promises, same_class
 
 

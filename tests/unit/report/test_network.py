@@ -1,4 +1,4 @@
-from bench.model.result import ClassInfo, FinalityInfo, LedgerPart, LinkPart, NodePart
+from bench.model.ledger_part import ClassInfo, FinalityInfo, LedgerPart, LinkPart, NodePart
 from bench.report.network import links_text, network_rows, nodes_text
 
 

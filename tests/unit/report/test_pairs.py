@@ -1,4 +1,4 @@
-from bench.model.result import ClassInfo, FinalityInfo, LedgerPart
+from bench.model.ledger_part import ClassInfo, FinalityInfo, LedgerPart
 from bench.report.classes import classes
 from bench.report.judgement import METRICS, PairVerdict
 from bench.report.pairs import sorted_pairs

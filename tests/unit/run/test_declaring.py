@@ -9,7 +9,7 @@ import pytest
 
 from bench.model.errors import ConfigurationError
 from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Network
-from bench.model.result import FinalityInfo
+from bench.model.ledger_part import FinalityInfo
 from bench.run.declaring import as_it_ran, declared
 from bench.run.trial import TrialFacts
 from bench.scenario.loader import scenario_from_mapping
