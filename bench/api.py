@@ -36,6 +36,7 @@ from bench.model.procedure import Database, Procedure, Refused
 from bench.model.transaction import (
     ACCEPTED,
     Accepted,
+    Blind,
     Block,
     CommitEvent,
     ErrorClass,
@@ -72,6 +73,7 @@ __all__ = [
     "AuditInput",
     "Auditable",
     "BenchError",
+    "Blind",
     "Block",
     "CommitEvent",
     "ConfigurationError",

@@ -90,8 +90,8 @@ class Adapter(Protocol):
 
     def commits(self, after: int | None) -> Iterator[CommitEvent | None]:
         """Follow blocks with height > `after` (None: from the present head on), forever, without gaps, in O(blocks)
-        requests. Yields None at least every 0.5 s so that the caller can stop. Raises `LedgerError` on a gap that
-        cannot be filled. Runs in a plain thread, not under gevent.
+        requests. Yields None at least every 0.5 s so that the caller can stop, and `Blind` when it changed nodes.
+        Raises `LedgerError` on a gap that cannot be filled. Runs in a plain thread, not under gevent.
         """
 
     def close(self) -> None:

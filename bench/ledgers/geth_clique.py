@@ -98,21 +98,22 @@ class _Opening:
     """
 
     def __init__(self, sealers: list[_Sealer]) -> None:
-        self._waiting = {sealer.address for sealer in sealers}
+        self._apart = {sealer.address for sealer in sealers}
         # Turns go by block number over the sorted addresses. Whoever's turn the first block is seals at once, so it
         # comes last, when the others listen: a node takes no block from a peer before it was told to seal.
         turns = [sealer.address for sealer in sorted(sealers, key=lambda sealer: sealer.key.address.lower())]
         self._order = [turns[0], *turns[2:], turns[1]]
 
     def ready(self, sealer: _Sealer) -> bool:
-        """Whether it has a block. Asked of every sealer until it is true."""
-        if self._waiting:
-            if geth_node.ask_number(sealer.address, "net_peerCount") == NODES - 1:
-                self._waiting.discard(sealer.address)
-            if not self._waiting:
-                for address in self._order:
-                    geth_node.ask(address, "miner_start")
-        return geth_node.ask_number(sealer.address, "eth_blockNumber") >= 1
+        """Whether all seal and it has a block. Asked of every sealer until it is true."""
+        if geth_node.ask_number(sealer.address, "net_peerCount") == NODES - 1:
+            self._apart.discard(sealer.address)
+        if self._apart:
+            return False
+        for address in self._order:
+            geth_node.ask(address, "miner_start")
+        self._order = [address for address in self._order if geth_node.ask(address, "eth_mining") is not True]
+        return not self._order and geth_node.ask_number(sealer.address, "eth_blockNumber") >= 1
 
 
 class CliqueLedger:

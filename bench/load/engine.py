@@ -34,15 +34,6 @@ LOST_AFTER_NS = 5 * NS_PER_S
 LOSSES_AT_A_TIME = 20
 POLL_S = 0.001
 _READ = 1
-_NO_VERDICT = frozenset(
-    {
-        ErrorClass.UNREACHABLE,
-        ErrorClass.RATE_LIMITED,
-        ErrorClass.UNAUTHORIZED,
-        ErrorClass.METHOD_MISSING,
-        ErrorClass.NODE_ERROR,
-    }
-)  # of a repeated send: why this one was turned away says nothing of the one before
 
 
 class Engine:
@@ -313,16 +304,19 @@ class Engine:
         return self._adapter.submit([Transaction(pending.tx_id, pending.payload)])[0]
 
     def _told(self, pending: Pending, reply: Reply) -> bool:
-        """Whether the answer to a repeated send settles the matter; a clear refusal makes the number a hole again."""
+        """Whether the answer to a repeated send settles the matter. Bytes that can never be valid were not taken the
+        first time either, and their number is a hole again. Every other refusal is about the moment or the node that
+        was asked (pool, funds, fees, sequence, state) and says nothing of the send before: a block may still show it.
+        """
         if isinstance(reply, Accepted):
             return True
-        if isinstance(reply, Unanswered) or reply.error_class in _NO_VERDICT:
+        if isinstance(reply, Unanswered):
             return False
-        if reply.error_class is not ErrorClass.SEQUENCE_TOO_LOW and pending.tx_id in self.recorder.open:
+        if reply.error_class is ErrorClass.INVALID_TRANSACTION and pending.tx_id in self.recorder.open:
             self.recorder.rejected(pending, reply.error_class, reply.message)
             if self._accounts is not None:
                 self._accounts.given_back(pending)
-        return True
+        return reply.error_class in (ErrorClass.INVALID_TRANSACTION, ErrorClass.SEQUENCE_TOO_LOW)
 
     def _watch_for_losses(self, adapter: Sequenced) -> None:
         """A node may forget a transaction it accepted; every later one of the account then waits for ever. When the

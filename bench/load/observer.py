@@ -30,7 +30,7 @@ from bench.load.messages import TrialSpec
 from bench.load.stream import Stream
 from bench.model.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from bench.model.errors import BenchError, ExitCode
-from bench.model.transaction import Block, CommitEvent, Orphaned, Settled
+from bench.model.transaction import Blind, Block, CommitEvent, Orphaned, Settled
 from bench.model.wire import WireError
 
 BEAT_NS = 10 * NS_PER_MS
@@ -112,6 +112,8 @@ def frame_of(event: CommitEvent) -> list[Any]:
             return ["settled", event.ordinal, event.error_classes]
         case Orphaned():
             return ["orphaned", event.ordinal]
+        case Blind():
+            return ["paused", event.from_ns, event.until_ns]
 
 
 def follow(adapter: Adapter, broadcast: Broadcast) -> None:

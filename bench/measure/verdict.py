@@ -201,8 +201,9 @@ def _pause(incidents: Incidents) -> list[str]:
     if incidents.observer_pause_ns <= OBSERVER_PAUSE_NS:
         return []
     return [
-        f"{HARNESS_BOUND}the observer stood still for {incidents.observer_pause_ns / NS_PER_MS:,.0f} ms and may have "
-        f"stamped blocks late by as much, at most {OBSERVER_PAUSE_NS / NS_PER_MS:g} ms are allowed; free the machine, "
+        f"{HARNESS_BOUND}the observer stood still, or had no node to follow, for "
+        f"{incidents.observer_pause_ns / NS_PER_MS:,.0f} ms and may have stamped blocks late by as much, at "
+        f"most {OBSERVER_PAUSE_NS / NS_PER_MS:g} ms are allowed; see the nodes' logs, free the machine, "
         "or use one with more processors"
     ]
 

@@ -129,4 +129,14 @@ class Orphaned:
     ordinal: int
 
 
-CommitEvent = Block | Settled | Orphaned
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """From when to when (monotonic, ns) the follower could not learn of blocks, because the node it followed was lost
+    and another had to be found. What was committed meanwhile is stamped late by up to as much.
+    """
+
+    from_ns: int
+    until_ns: int
+
+
+CommitEvent = Block | Settled | Orphaned | Blind

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 
 from bench.adapters.protocol import Adapter
-from bench.model.transaction import Block, CommitEvent, Orphaned, Settled
+from bench.model.transaction import Blind, Block, CommitEvent, Orphaned, Settled
 
 
 class Follower:
@@ -27,6 +27,7 @@ class Follower:
         self._statuses: dict[int, bytes] = {}
         self.longest_silence_s = 0.0
         self._thread = threading.Thread(target=self._run, name="follower")
+        self.blind: list[Blind] = []
         self._thread.start()
         self._wait(lambda: self._yielded > 0, "the first yield of commits()")
 
@@ -103,6 +104,8 @@ class Follower:
                     self._statuses[event.ordinal] = event.error_classes
                 case Orphaned():
                     self._blocks.pop(event.ordinal, None)
+                case Blind():
+                    self.blind.append(event)
                 case None:
                     pass
             self._changed.notify_all()

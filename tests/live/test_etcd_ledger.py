@@ -13,6 +13,7 @@ import pytest
 
 from bench.adapters.etcd.adapter import EtcdAdapter
 from bench.adapters.etcd.client import EtcdClient
+from bench.adapters.etcd.commits import ANSWER_S, SILENCE_S
 from bench.adapters.etcd.messages import RANGE, end_of, range_request, read_range
 from bench.api import (
     ACCEPTED,
@@ -27,6 +28,7 @@ from bench.api import (
     Workload,
 )
 from bench.ledgers.etcd import EtcdLedger
+from bench.model.clock import NS_PER_S
 from bench.model.transaction import ErrorClass, Refusal, Reply, Unanswered
 from bench.testing import AdapterContract, Stage
 from bench.testing.follower import Follower
@@ -336,6 +338,8 @@ def test_a_watch_on_a_frozen_member_goes_on_at_another(network: Network, place: 
         finally:
             stage.close()
     assert all(included[tx_id] == [0] for tx_id in accepted), "each once"
+    (gap,) = followed.blind
+    assert SILENCE_S + ANSWER_S < (gap.until_ns - gap.from_ns) / NS_PER_S < SILENCE_S + ANSWER_S + 3
     heights = [block.height for block in followed.blocks]
     assert heights == list(range(heights[0], heights[0] + len(heights))), "no revision left out or told twice"
 

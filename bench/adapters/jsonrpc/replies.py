@@ -55,11 +55,19 @@ def parse(answer: Answer) -> dict[str, object] | list[object] | Refusal | Unansw
         parsed = orjson.loads(answer.body)
     except ValueError:
         parsed = None
-    if isinstance(parsed, list) or (isinstance(parsed, dict) and ("error" in parsed or "result" in parsed)):
+    if isinstance(parsed, list) or (isinstance(parsed, dict) and _is_answer(parsed, answer.status)):
         return parsed
     if answer.status == 200:
         return Unanswered(f"the answer is not JSON-RPC: {text}")
     return classify_status(answer.status, text)
+
+
+def _is_answer(parsed: dict[str, object], status: int) -> bool:
+    """Gateways, too, say "error" in JSON when they fail; a node's error has a code."""
+    error = parsed.get("error")
+    if status >= 500 and error is not None:
+        return isinstance(error, dict) and isinstance(error.get("code"), int)
+    return "error" in parsed or "result" in parsed
 
 
 def without_json(transaction: Transaction, reply: Refusal | Unanswered, status: int) -> Reply:

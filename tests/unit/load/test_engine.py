@@ -256,7 +256,9 @@ def test_unanswered_sends_are_resolved_by_the_ledger_and_never_signed_again():
     assert len(set(run.ledger.executed)) == run.planned
 
 
-@pytest.mark.parametrize("reason", [ErrorClass.RATE_LIMITED, ErrorClass.UNAUTHORIZED, ErrorClass.NODE_ERROR])
+@pytest.mark.parametrize(
+    "reason", [ErrorClass.RATE_LIMITED, ErrorClass.NODE_ERROR, ErrorClass.POOL_FULL, ErrorClass.CONFLICT]
+)
 def test_a_repeat_that_is_turned_away_proves_nothing_of_the_first_send(reason):
     ledger = Hasty(reason)
     ledger.executing = False

@@ -70,8 +70,8 @@ def test_a_clean_trial_is_valid_without_reasons_or_notes():
         (
             plain(),
             {"incidents": Incidents(observer_pause_ns=1_500_000_000)},
-            "harness-bound: the observer stood still for 1,500 ms and may have stamped blocks late by as much, at most "
-            "250 ms are allowed; free the machine",
+            "harness-bound: the observer stood still, or had no node to follow, for 1,500 ms and may have "
+            "stamped blocks late by as much, at most 250 ms are allowed; see the nodes' logs, free the machine",
         ),
         (plain(), {"planned": 1_002}, "2 of 1,002 planned operations left no row, 0 are allowed"),
         (plain(), {"planned": 999}, "0 rows repeat an index and 1 lie outside the plan"),

@@ -48,8 +48,23 @@ def test_a_member_that_speaks_is_not_asked(now: list[float]) -> None:
     for _ in range(40):
         now[0] += SILENCE_S * 0.9
         silence.check()
-        silence.end()
+        silence.end(0)
     assert member.asked == 0
+
+
+def test_only_what_needs_the_majority_counts_as_heard(now: list[float]) -> None:
+    member = Member()
+    silence = _Silence(member, b"")  # type: ignore[arg-type]
+    silence.end(0)
+    assert silence.heard_ns == 0, "a watch was begun: that any member says"
+    silence.end(17)
+    silence.end(0)
+    assert silence.heard_ns == 17
+    now[0] += SILENCE_S
+    silence.check()
+    member.answer = b"42"
+    silence.check()
+    assert silence.heard_ns > 17
 
 
 def test_a_member_that_does_not_answer_is_given_up(now: list[float]) -> None:

@@ -104,6 +104,18 @@ def test_a_gateway_that_may_have_passed_it_on_leaves_it_open(status):
     assert answered(b"Bad Gateway", status, SENT) == [Unanswered(f"HTTP {status} Bad Gateway")] * 3
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":"upstream timed out, could not decode response"}',
+        b'{"error":{"message":"authentication service unavailable"}}',
+    ],
+)
+def test_a_gateways_json_is_no_answer_of_the_node(body):
+    assert all(isinstance(reply, Unanswered) for reply in answered(body, 504, SENT))
+    assert answered(body, 504, SENT[:1])[0].message.startswith("HTTP 504")
+
+
 def test_an_error_in_unknown_words_leaves_it_open():
     assert isinstance(answered(bad(SENT[0], "internal error", -32603), status=500)[0], Unanswered)
 
