@@ -20,7 +20,7 @@ _OPTIONS = {"max_group": 1000}
 _PASSWORD = "password"
 _COMMITS_EARLY = ("off",)
 """With every other value a commit waits at least for this server's own disk."""
-_MAKES_DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+_SYNCS = ("fsync", "synchronous_commit")
 
 
 class PostgresAdapter(SqlAdapter):
@@ -91,15 +91,28 @@ def finality_of(settings: Sequence[str]) -> Finality:
 def _disclosed(settings: list[str]) -> dict[str, Any]:
     """What a reader must know of the server, from what it said itself."""
     told = dict(setting.split("=", 1) for setting in settings)
-    weak = [f"{name}=off" for name in _MAKES_DURABLE if told.get(name) == "off"]
+    durability, remarks = _durability(told)
     standbys = f"{told.get('standbys')} streaming, synchronous_standby_names={told.get('synchronous_standby_names')!r}"
     return {
         "client": f"PostgreSQL {told.get('server_version')}",
-        "durability": Durability.WRITTEN if weak else Durability.FSYNC,
-        "remarks": ", ".join(weak),
+        "durability": durability,
+        "remarks": remarks,
         "replication": standbys,
         "settings": settings,
     }
+
+
+def _durability(told: Mapping[str, str]) -> tuple[Durability, str]:
+    """With what must be remarked on it. Only a server that tells its settings is said to sync."""
+    later = [f"{name}=off" for name in _SYNCS if told.get(name) == "off"]
+    if later:
+        return Durability.WRITTEN, ", ".join(later)
+    untold = [name for name in _SYNCS if not told.get(name)]
+    if untold:
+        return Durability.NOT_DECLARED, f"the server does not tell {', '.join(untold)}"
+    if told.get("full_page_writes") == "off":
+        return Durability.OTHER, "torn pages possible (full_page_writes=off)"
+    return Durability.FSYNC, ""
 
 
 def _socket_of(fixture: Fixture) -> str:

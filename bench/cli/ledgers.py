@@ -156,7 +156,7 @@ def down(
     from bench import registry
     from bench.ledgers import state
 
-    wanted = names or [left.network.ledger for left in state.left_running()]
+    wanted = names or [*(left.network.ledger for left in state.left_running()), *state.unreadable()]
     ended = {name: state.end(registry.ledger(name)) for name in wanted}
     if as_json:
         print_json(ended)
@@ -172,6 +172,8 @@ def status(as_json: Json = False) -> None:
     from bench.ledgers import state
 
     found = state.left_running()
+    for name in state.unreadable():
+        note(f"warning: {name}: its record cannot be read; `bench.py ledgers down {name}` ends what runs of it")
     if as_json:
         print_json([_shown(left) for left in found])
         return

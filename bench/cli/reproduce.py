@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,10 @@ def reproduce(
         Path | None,
         typer.Option("--key-file", metavar="FILE", help="Key of a funded account, if the run was on an endpoint."),
     ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option("--endpoint", metavar="URL", help="Whole address of the run's node; bundles keep no keys of it."),
+    ] = None,
     anyway: Annotated[bool, typer.Option("--anyway", help="Run although hardware or versions differ.")] = False,
     as_json: JsonWhenDone = False,
 ) -> None:
@@ -73,11 +78,11 @@ def reproduce(
 
     earlier = whole_bundle(bundle)
     bound = share(tolerance)
-    scenario = scenario_of(earlier, trials)
+    scenario = scenario_of(earlier, trials, endpoint)
     here = environment_here(scenario, out)
     differences = difference(earlier.environment, here)
     say_differences(differences, "the bundle", "here", note)
-    refuse_other_ground(other_ground(earlier, here), anyway=anyway)
+    refuse_other_ground(other_ground(earlier, here, endpoint), anyway=anyway)
     outcome = execute(scenario, out, key_file)
     for problem in outcome.problems:
         note(f"error: {problem}")
@@ -96,8 +101,10 @@ def reproduce(
     raise typer.Exit(code)
 
 
-def scenario_of(bundle: Bundle, trials: int | None) -> Scenario:
-    """What to run again: the bundle's scenario on the bundle's ledger alone. Refuses what is no plain run."""
+def scenario_of(bundle: Bundle, trials: int | None, endpoint: str | None = None) -> Scenario:
+    """What to run again: the bundle's scenario on the bundle's ledger alone, at the address `endpoint` if given.
+    Refuses what is no plain run.
+    """
     from bench.scenario.loader import load_scenario
 
     result, path = bundle.result, bundle.directory / "scenario.yaml"
@@ -108,6 +115,12 @@ def scenario_of(bundle: Bundle, trials: int | None) -> Scenario:
             remedy=f"search again with `bench.py capacity {path}`, and compare the two intervals",
         )
     whole = load_scenario(path)
+    if endpoint is not None:
+        if whole.endpoint is None:
+            raise ConfigurationError(
+                "--endpoint is given, but the bundle's run started its ledger itself", remedy="leave --endpoint out"
+            )
+        whole = load_scenario(path, [f"endpoint.url={json.dumps(endpoint)}"])
     changes: dict[str, object] = {}
     if trials is not None:
         if trials < 1:
@@ -125,8 +138,11 @@ def scenario_of(bundle: Bundle, trials: int | None) -> Scenario:
     return whole.model_copy(update=changes)
 
 
-def other_ground(bundle: Bundle, here: Mapping[str, object]) -> list[str]:
-    """What makes agreement meaningless: other hardware, another version of this program or of the ledger's."""
+def other_ground(bundle: Bundle, here: Mapping[str, object], endpoint: str | None = None) -> list[str]:
+    """What makes agreement meaningless: other hardware, another version of this program or of the ledger's, a node at
+    another address.
+    """
+    from bench.model.masking import masked
     from bench.report.judgement import hardware, hardware_differences
     from bench.scenario.loader import load_scenario, scenario_sha256
 
@@ -134,7 +150,10 @@ def other_ground(bundle: Bundle, here: Mapping[str, object]) -> list[str]:
     found = hardware_differences(hardware(bundle.environment), hardware(here))
     if result.bench_version != __version__:
         found.append(f"version of this program {result.bench_version} and {__version__}")
-    if scenario_sha256(load_scenario(bundle.directory / "scenario.yaml")) != result.scenario_sha256:
+    scenario = load_scenario(bundle.directory / "scenario.yaml")
+    if endpoint is not None and scenario.endpoint is not None and masked(endpoint) != masked(scenario.endpoint.url):
+        found.append(f"address of the node {masked(scenario.endpoint.url)} and {masked(endpoint)}")
+    if scenario_sha256(scenario) != result.scenario_sha256:
         found.append("reading of scenario.yaml: its digest is not the one in result.json")
     before, now = (environment.get("programs") for environment in (bundle.environment, here))
     if isinstance(before, dict) and isinstance(now, dict):

@@ -18,8 +18,9 @@ from bench.ledgers.lock import locked
 from bench.ledgers.process import ProcessId, end_all_below, outliving, recorded
 from bench.ledgers.protocol import Ledger, Progress
 from bench.model.clock import utc_now
+from bench.model.earlier_words import durability_of, fault_model_of
 from bench.model.errors import ConfigurationError, LedgerError
-from bench.model.ledger import CryptoSuite, Durability, FaultModel, Finality, LedgerClass, Link, Network, Node
+from bench.model.ledger import CryptoSuite, Finality, LedgerClass, Link, Network, Node
 
 _KEY = "funding_key"
 
@@ -52,9 +53,15 @@ def state_directory() -> Path:
 
 
 def left_running() -> list[RunningLedger]:
-    """Every ledger that was left and not stopped, by name, also those whose nodes have ended by themselves."""
-    names = sorted(path.parent.name for path in state_directory().glob("ledgers/*/running.json"))
-    return [found for name in names if (found := find(name)) is not None]
+    """Every ledger that was left and not stopped, by name, also those whose nodes have ended by themselves; without
+    those whose record cannot be read (`unreadable`).
+    """
+    return [found for name in _names() if (found := _readable(name)) is not None]
+
+
+def unreadable() -> list[str]:
+    """Names of ledgers that were left, and whose record says nothing any more; `end` ends them."""
+    return [name for name in _names() if _readable(name) is None and _state_file(name).exists()]
 
 
 def find(name: str) -> RunningLedger | None:
@@ -63,11 +70,11 @@ def find(name: str) -> RunningLedger | None:
         return _parse(json.loads(_state_file(name).read_bytes()))
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ConfigurationError) as error:
         raise LedgerError(
             f"the record of the running {name} cannot be read",
             value=str(_state_file(name)),
-            remedy="end its processes by hand and delete the file",
+            remedy=f"`bench.py ledgers down {name}` ends its processes and removes the record",
         ) from error
 
 
@@ -109,11 +116,15 @@ def end(ledger: Ledger) -> bool:
     """
     name = ledger.info.name
     with locked(_directory(name).with_suffix(".lock")):
-        present = find(name)
+        present = _readable(name)
+        recorded_badly = present is None and _state_file(name).exists()
         if present is not None:
             _end(ledger, present)
         left_over = end_all_below(_nodes(name))
-    return present is not None or left_over > 0
+        if recorded_badly:
+            _key_file(name).unlink(missing_ok=True)
+            _state_file(name).unlink(missing_ok=True)
+    return present is not None or recorded_badly or left_over > 0
 
 
 def _end(ledger: Ledger, present: RunningLedger) -> None:
@@ -135,7 +146,7 @@ def _describe(network: Network) -> RunningLedger:
             remedy=f"use it inside a run: `bench.py run --ledger {network.ledger} …`",
         )
     key = network.secrets.get(_KEY)
-    key_file = None if key is None else _directory(network.ledger) / "funding.key"
+    key_file = None if key is None else _key_file(network.ledger)
     if key is not None and key_file is not None:
         _write(key_file, f"{key}\n".encode())
     return RunningLedger(utc_now().isoformat(timespec="seconds"), network, processes, key_file)
@@ -168,12 +179,20 @@ def _parse(written: dict[str, Any]) -> RunningLedger:
 
 
 def _class_of(written: dict[str, Any]) -> LedgerClass:
+    """An earlier version wrote text where there are values now; what is unknown of it is kept as a remark."""
+    faults, durability = fault_model_of(written["fault_model"]), durability_of(written["durability"])
+    own = {
+        written[key]
+        for key, value in (("fault_model", faults), ("durability", durability))
+        if value == "other" != written[key]
+    }
     return LedgerClass(
         **written
         | {
-            "fault_model": FaultModel(written["fault_model"]),
-            "durability": Durability(written["durability"]),
+            "fault_model": faults,
+            "durability": durability,
             "crypto": CryptoSuite(written["crypto"]),
+            "remarks": "; ".join(part for part in (written.get("remarks", ""), *sorted(own)) if part),
         }
     )
 
@@ -192,6 +211,21 @@ def _directory(name: str) -> Path:
 
 def _nodes(name: str) -> Path:
     return _directory(name) / "nodes"
+
+
+def _key_file(name: str) -> Path:
+    return _directory(name) / "funding.key"
+
+
+def _names() -> list[str]:
+    return sorted(path.parent.name for path in state_directory().glob("ledgers/*/running.json"))
+
+
+def _readable(name: str) -> RunningLedger | None:
+    try:
+        return find(name)
+    except LedgerError:
+        return None
 
 
 def _state_file(name: str) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from bench.model.earlier_words import durability_of, fault_model_of
 from bench.model.ledger import CryptoSuite, Durability, FaultModel
 from bench.model.ledger_part import ClassInfo, LedgerPart
 from bench.report import format as fmt
@@ -17,21 +18,6 @@ from bench.report import format as fmt
 FAULTS, DATA, FINAL = "faults it survives", "what a power cut loses", "what “final” means"
 _IN_SHORT = {FAULTS: "faults", DATA: "data", FINAL: "final"}
 _UNDECLARED = "not declared"
-_EARLIER = {
-    "fsync per block": Durability.FSYNC,
-    "fsync per block, state later": Durability.FSYNC,
-    "fsync per commit": Durability.FSYNC,
-    "fsync on a majority": Durability.FSYNC,
-    "synchronous commit (fsync)": Durability.FSYNC,
-    "synchronous commit, torn pages possible (full_page_writes=off)": Durability.WRITTEN,
-    "none against power loss (fsync=off)": Durability.WRITTEN,
-    "written, no fsync per block": Durability.WRITTEN,
-    "written per block, flushed hourly": Durability.WRITTEN,
-    "memory only (tmpfs)": Durability.MEMORY,
-    "memory only (ramfs)": Durability.MEMORY,
-    "proof of work, none in regtest": FaultModel.NONE,
-}
-"""What bundles before schema 4 say in the harness's own words; a vendor's own words remain an "other"."""
 
 Named = tuple[str, LedgerPart]
 """A candidate's label, and the ledger it ran on."""
@@ -115,7 +101,7 @@ def _key(ledger: LedgerPart) -> tuple[str, ...]:
 def _faults(ledger: LedgerPart) -> Promise:
     declared, survives = ledger.ledger_class, ledger.ledger_class.tolerated_faults
     failing = fmt.counted(survives, "node")
-    match _fault_model(declared.fault_model):
+    match fault_model_of(declared.fault_model):
         case FaultModel.OTHER | FaultModel.NOT_DECLARED:
             return _described(FAULTS, declared, declared.fault_model, f" {survives}")
         case FaultModel.BYZANTINE if survives > 0:
@@ -133,7 +119,7 @@ def _faults(ledger: LedgerPart) -> Promise:
 
 def _data(ledger: LedgerPart) -> Promise:
     declared = ledger.ledger_class
-    match _durability(declared.durability):
+    match durability_of(declared.durability):
         case Durability.MEMORY:
             return Promise(DATA, "memory", "everything: data is kept in memory only")
         case Durability.FSYNC:
@@ -141,14 +127,6 @@ def _data(ledger: LedgerPart) -> Promise:
         case Durability.WRITTEN:
             return Promise(DATA, "later", "the last of what was acknowledged: the disk catches up later")
     return _described(DATA, declared, declared.durability)
-
-
-def _fault_model(words: str) -> FaultModel:
-    return next((one for one in FaultModel if words == one or _EARLIER.get(words) == one), FaultModel.OTHER)
-
-
-def _durability(words: str) -> Durability:
-    return next((one for one in Durability if words == one or _EARLIER.get(words) == one), Durability.OTHER)
 
 
 def _described(name: str, declared: ClassInfo, words: str, more: str = "") -> Promise:

@@ -86,7 +86,11 @@ def _as_it_said(disclosed: Mapping[str, Any], known: LedgerClass) -> dict[str, o
 def _with_durability(known: LedgerClass, told: str, remarks: object) -> LedgerClass:
     """An adapter may tell one of `Durability`'s values, or something else in its own words."""
     durability = next((one for one in Durability if one == told), Durability.OTHER)
-    words = [known.remarks, told if durability is Durability.OTHER else "", remarks if isinstance(remarks, str) else ""]
+    words = [
+        known.remarks,
+        told if durability is Durability.OTHER != told else "",
+        remarks if isinstance(remarks, str) else "",
+    ]
     return replace(known, durability=durability, remarks="; ".join(filter(None, words)))
 
 

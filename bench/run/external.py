@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.adapters.protocol import Endpoint
 from bench.model.errors import ConfigurationError
-from bench.model.masking import MASK
+from bench.model.masking import MASK, texts_in
 from bench.scenario.schema import EndpointChoice
 
 KEY_VARIABLE = "BENCH_FUNDING_KEY"
@@ -18,13 +18,21 @@ KEY_VARIABLE = "BENCH_FUNDING_KEY"
 def external_endpoint(choice: EndpointChoice) -> Endpoint:
     """Where and how to reach the node. ConfigurationError where a bundle's scenario no longer says it."""
     options: dict[str, Any] = dict(choice.options)
-    for address in (choice.url, *(value for value in options.values() if isinstance(value, str) and "://" in value)):
-        if MASK in address:
-            raise ConfigurationError(
-                "the endpoint's address has lost its key: bundles do not keep keys",
-                value=address,
-                remedy="give the whole address again with --endpoint, or with --set endpoint.url=…",
-            )
+    if MASK in choice.url:
+        raise ConfigurationError(
+            "the endpoint's address has lost its key: bundles do not keep keys",
+            value=choice.url,
+            remedy="give the whole address again with --endpoint",
+        )
+    for name, value in options.items():
+        for address in texts_in(value):
+            if "://" in address and MASK in address:
+                raise ConfigurationError(
+                    f"the endpoint's option {name} has lost a key: bundles do not keep keys",
+                    value=address,
+                    remedy=f"`bench.py run` the bundle's scenario.yaml with --set endpoint.options.{name}=…, "
+                    "and compare the bundles",
+                )
     if choice.chain_id is not None:
         options["chain_id"] = choice.chain_id
     headers = _headers(Path(choice.headers_file)) if choice.headers_file else {}

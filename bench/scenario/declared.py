@@ -6,10 +6,19 @@ Nothing here is checked by the product: it is the word of who runs the network, 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
+from bench.model.earlier_words import durability_of
 from bench.model.ledger import CryptoSuite, Durability, FaultModel
 from bench.scenario.fields import Mistake, Part, Whole, refuse
 
@@ -55,6 +64,30 @@ class DeclaredLedger(Part):
         description="What its final is called, such as `instant (QBFT)`. How many confirmations are waited for is a "
         "setting of the adapter.",
     )
+
+    _earlier_durability: str | None = PrivateAttr(default=None)
+    """The words of an earlier version, as they were read: written again like that, digests stay what they were."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _understand_earlier(cls, data: Any, handler: ModelWrapValidatorHandler[DeclaredLedger]) -> DeclaredLedger:
+        words = data.get("durability") if isinstance(data, dict) else None
+        meant = durability_of(words) if isinstance(words, str) else Durability.OTHER
+        if meant in (words, Durability.OTHER):  # somebody's own words are a mistake: a bundle's cannot be told apart
+            return handler(data)
+        declared = handler(data | {"durability": meant})
+        declared._earlier_durability = words
+        return declared
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What earlier versions did not know or wrote otherwise is left as they had it."""
+        written: dict[str, Any] = handler(self)
+        if not self.remarks:
+            written.pop("remarks", None)
+        if self._earlier_durability is not None:
+            written["durability"] = self._earlier_durability
+        return written
 
     @model_validator(mode="after")
     def _describe_others(self) -> DeclaredLedger:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, ValidationInfo, field_validator
 
 from bench.model.clock import NS_PER_S
+from bench.model.masking import texts_in
 from bench.model.workload import Parameter
 from bench.scenario.arrival import ArrivalProcess
 from bench.scenario.arrival_schema import Arrival, StepsArrival, TraceArrival
@@ -61,7 +62,7 @@ def _url(value: str) -> str:
             refuse([Mistake("carries a password", "move it to the file that key_file names", show_value=False)])
     elif "@" in parts.netloc:
         refuse([Mistake("carries credentials", "move them to the file that headers_file names", show_value=False)])
-    if parts.scheme in _WEB and re.search(r"key|token|secret|password|auth", parts.query, re.IGNORECASE):
+    if _key_in_query(value):
         refuse([Mistake("carries a key", "move it to the file that headers_file names", show_value=False)])
     if parts.scheme not in _SCHEMES:
         refuse([Mistake("is not an address this product opens", f"begin it with {', '.join(_SCHEMES)} and ://")])
@@ -73,12 +74,24 @@ def _url(value: str) -> str:
     return value
 
 
+def _key_in_query(address: str) -> bool:
+    scheme, _, rest = address.strip().partition("://")
+    query = rest.partition("?")[2]
+    return scheme.lower() in _WEB and bool(re.search(r"key|token|secret|password|auth", query, re.IGNORECASE))
+
+
 def _no_credentials(options: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """Options are written into the bundle."""
-    secret = [key for key, value in options.items() if isinstance(value, str) and re.search(r"://[^/@\s]+@", value)]
+    remedy = "move them to the file that headers_file names"
+    secret = []
+    for key, value in options.items():
+        addresses = [text for text in texts_in(value) if "://" in text]
+        if any(re.search(r"://[^/@\s]+@", address) for address in addresses):
+            secret.append(Mistake("carries credentials", remedy, (key,), show_value=False))
+        elif any(_key_in_query(address) for listed in addresses for address in listed.split(",")):
+            secret.append(Mistake("carries a key", remedy, (key,), show_value=False))
     if secret:
-        remedy = "move them to the file that headers_file names"
-        refuse([Mistake("carries credentials", remedy, (key,), show_value=False) for key in secret])
+        refuse(secret)
     return options
 
 

@@ -88,6 +88,24 @@ def test_other_ground_is_refused_unless_it_is_accepted(capsys: pytest.CaptureFix
     module.refuse_other_ground([], anyway=False)
 
 
+def test_an_address_that_lost_its_key_is_given_again(tmp_path: Path) -> None:
+    node = {"adapter": "evm", "url": "https://host/v3/***", "ledger": {"name": "besu", "durability": "fsync per block"}}
+    masked = read_bundle(scenario_bundle(tmp_path / "a", {}, {}, ledgers=[], endpoint=node))
+    whole = "https://host/v3/9aa3d95b3bc440fa88ea12eaa4456161"
+    again = scenario_of(masked, None, whole)
+    assert again.endpoint is not None
+    assert again.endpoint.url == whole
+    assert resolved_yaml(again) == masked.scenario
+    assert other_ground(masked, synthetic_environment(), whole) == []
+    elsewhere = other_ground(masked, synthetic_environment(), "https://other/v3/9aa3d95b3bc440fa88ea12eaa4456161")
+    assert elsewhere == ["address of the node https://host/v3/*** and https://other/v3/***"]
+
+
+def test_an_endpoint_is_not_given_to_a_ledger_of_ours(bundle: Path) -> None:
+    with pytest.raises(ConfigurationError, match="leave --endpoint out"):
+        scenario_of(read_bundle(bundle), None, "https://host")
+
+
 def copied(bundle: Path, target: Path, factor: float = 1.0, trials: int = 5) -> Path:
     """The bundle again, with goodput multiplied; only read, never verified."""
     target.mkdir()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import stat
 import sys
 from collections.abc import Iterator, Mapping
@@ -137,3 +138,39 @@ def test_a_broken_record_is_told(home: Path, content: str) -> None:
     with pytest.raises(LedgerError, match="record of the running sleepy cannot be read"):
         state.find("sleepy")
     path.unlink()
+
+
+def rewritten(home: Path, **ledger_class: str) -> None:
+    path = home / "ledgers" / "sleepy" / "running.json"
+    record = json.loads(path.read_text())
+    record["network"]["ledger_class"] |= ledger_class
+    path.write_text(json.dumps(record))
+
+
+def test_a_record_of_an_earlier_version_is_understood_and_ended(home: Path) -> None:
+    left = state.leave_running(SleepyLedger(), {}, quiet)
+    rewritten(home, durability="fsync per block", fault_model="as our lawyers say")
+    (found,) = state.left_running()
+    declared = found.network.ledger_class
+    assert (declared.durability, declared.fault_model) == (Durability.FSYNC, FaultModel.OTHER)
+    assert declared.remarks == "as our lawyers say"
+    assert state.end(SleepyLedger())
+    assert not left.running()
+
+
+def test_a_broken_record_hides_no_other_and_its_ledger_can_be_ended(home: Path) -> None:
+    left = state.leave_running(SleepyLedger(), {}, quiet)
+    other = home / "ledgers" / "awake" / "running.json"
+    other.parent.mkdir()
+    other.write_text("{")
+    assert state.left_running() == [left]
+    assert state.unreadable() == ["awake"]
+    rewritten(home, crypto="no such suite")
+    assert state.left_running() == []
+    assert state.unreadable() == ["awake", "sleepy"]
+    assert state.end(SleepyLedger())
+    assert not left.running()
+    assert left.key_file is not None
+    assert not left.key_file.exists()
+    assert state.unreadable() == ["awake"]
+    assert not state.end(SleepyLedger())

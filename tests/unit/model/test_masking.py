@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from bench import registry
 from bench.cli.output import note, say
@@ -15,6 +16,7 @@ from bench.model.masking import masked, masked_values
 from bench.run.bundling import RunBundle
 from bench.run.external import external_endpoint
 from bench.scenario.loader import load_scenario, resolved_yaml, scenario_from_mapping, scenario_sha256
+from bench.scenario.schema import EndpointChoice
 
 KEY = "9aa3d95b3bc440fa88ea12eaa4456161"
 URL = f"https://mainnet.example.io/v3/{KEY}"
@@ -26,6 +28,9 @@ URL = f"https://mainnet.example.io/v3/{KEY}"
         (URL, "https://mainnet.example.io/v3/***"),
         (f"{URL}/", "https://mainnet.example.io/v3/***/"),
         (f"wss://a.example/ws/v3/{KEY}?block=1", "wss://a.example/ws/v3/***?block=1"),
+        ("wss://a.example/ws?apikey=short&block=1#x", "wss://a.example/ws?apikey=***&block=1#x"),
+        (f"https://a.example?{KEY}", "https://a.example?***"),
+        (f"https://a.example/?of={KEY}/{KEY}&n=2", "https://a.example/?of=***/***&n=2"),
         ("https://eth.example/v2/aB3dEfGh-JkLmN_pQ", "https://eth.example/v2/***"),
         (f'cannot reach "{URL}", and {URL}.', 'cannot reach "https://mainnet.example.io/v3/***", and '
          "https://mainnet.example.io/v3/***."),
@@ -82,3 +87,34 @@ def test_no_file_of_a_bundle_and_no_line_of_a_command_has_the_key(
     with pytest.raises(ConfigurationError, match=r"(?s)lost its key.*--endpoint"):
         external_endpoint(again.endpoint)
     assert resolved_yaml(again) == resolved_yaml(scenario)
+
+
+@pytest.mark.parametrize("value", ["https://host/***", ["https://host/a", "https://host/***"], {"a": ["wss://h/***"]}])
+def test_an_option_that_lost_its_key_is_not_asked(value: JsonValue) -> None:
+    choice = EndpointChoice(adapter="evm", url="https://host", options={"submit_urls": value})
+    with pytest.raises(ConfigurationError, match=r"(?s)option submit_urls has lost a key.*--set endpoint"):
+        external_endpoint(choice)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "wss://host/ws?apikey=SECRET",
+        ["https://host/a", "https://host?token=SECRET"],
+        "https://host,https://host/x?auth=SECRET",
+        ["https://me:SECRET@host"],
+    ],
+)
+def test_keys_in_addresses_of_options_are_refused_and_not_shown(value: JsonValue) -> None:
+    mapping: dict[str, JsonValue] = {
+        "name": "vendor",
+        "workload": "transfer",
+        "endpoint": {"adapter": "evm", "url": "https://host", "options": {"ws_url": value}},
+        "arrival": {"process": "constant", "rate": 1},
+        "phases": {"duration": "10s"},
+    }
+    with pytest.raises(ConfigurationError, match=r"ws_url: carries (a key|credentials)") as raised:
+        scenario_from_mapping(mapping)
+    assert "SECRET" not in str(raised.value)
+    mapping["endpoint"] = {"adapter": "evm", "url": "https://host", "options": {"ws_url": "wss://host/ws?block=1"}}
+    scenario_from_mapping(mapping)

@@ -101,7 +101,7 @@ def test_an_other_is_described() -> None:
         ("name", "Vendor Besu!", "is not a ledger's name"),
         ("fault_model", "malicious", "byzantine"),
         ("fault_model", "orderers", "crash of orderers"),
-        ("durability", "fsync per block", "fsync before acknowledged"),
+        ("durability", "three copies", "fsync before acknowledged"),
         ("crypto", "rsa", "SM2/SM3"),
         ("nodes", 0, "1"),
         ("validators", 4, "validators"),
