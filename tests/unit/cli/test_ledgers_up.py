@@ -5,7 +5,11 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
 from bench.cli.ledgers import _use
+from bench.cli.main import app
 from bench.ledgers.anvil import AnvilLedger
 from bench.ledgers.sqlite import SqliteLedger
 from bench.ledgers.state import RunningLedger
@@ -38,3 +42,18 @@ def test_the_printed_command_carries_the_declared_class() -> None:
         assert by_endpoint.name == managed.name
         assert by_endpoint.ledger_class == managed.ledger_class
         assert by_endpoint.finality.name == managed.finality.name
+
+
+def test_a_ledger_whose_record_cannot_be_read_is_told_and_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_STATE", str(tmp_path))
+    record = tmp_path / "ledgers" / "anvil" / "running.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{")
+    told = CliRunner().invoke(app, ["ledgers", "status"])
+    assert told.exit_code == 0
+    assert "anvil: its record cannot be read" in told.stderr
+    assert CliRunner().invoke(app, ["ledgers", "down"]).stdout == "anvil: stopped\n"
+    assert not record.exists()
+    assert CliRunner().invoke(app, ["ledgers", "down"]).stdout == "no ledger is up\n"

@@ -17,6 +17,7 @@ from bench.cli.reproduce import answer_of, other_ground, scenario_of
 from bench.model.errors import ConfigurationError, ExitCode, NotComparableError
 from bench.run.coordinator import RunOutcome
 from bench.scenario.loader import resolved_yaml, scenario_from_mapping
+from bench.scenario.schema import Scenario
 from tests.support.bundles import synthetic_environment
 from tests.support.scenario_bundle import MAPPING, scenario_bundle
 
@@ -99,6 +100,26 @@ def test_an_address_that_lost_its_key_is_given_again(tmp_path: Path) -> None:
     assert other_ground(masked, synthetic_environment(), whole) == []
     elsewhere = other_ground(masked, synthetic_environment(), "https://other/v3/9aa3d95b3bc440fa88ea12eaa4456161")
     assert elsewhere == ["address of the node https://host/v3/*** and https://other/v3/***"]
+
+
+def test_the_command_asks_at_the_address_given_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = {"adapter": "evm", "url": "https://host/v3/***"}
+    masked = scenario_bundle(tmp_path / "a", {}, {}, ledgers=[], endpoint=node)
+    asked: list[str] = []
+
+    def execute(scenario: Scenario, out: Path, key_file: Path | None) -> RunOutcome:
+        assert scenario.endpoint is not None
+        asked.append(scenario.endpoint.url)
+        return RunOutcome([masked], ExitCode.DONE)
+
+    monkeypatch.setattr(module, "environment_here", lambda scenario, out: synthetic_environment())
+    monkeypatch.setattr(module, "execute", execute)
+    whole = "https://host/v3/9aa3d95b3bc440fa88ea12eaa4456161"
+    done = runner.invoke(app, ["reproduce", str(masked), "--endpoint", whole, "--tolerance", "60%"])
+    assert (done.exit_code, asked) == (0, [whole]), done.output
+    elsewhere = runner.invoke(app, ["reproduce", str(masked), "--endpoint", "https://host/other"])
+    assert isinstance(elsewhere.exception, NotComparableError)
+    assert len(asked) == 1
 
 
 def test_an_endpoint_is_not_given_to_a_ledger_of_ours(bundle: Path) -> None:
