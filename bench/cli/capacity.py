@@ -146,6 +146,8 @@ def sentence(ledger: str, found: Capacity) -> str:
     if found.low_per_s is None:
         tried = [one.offered_per_s for one in found.attempts]
         lowest = f": even {min(tried):,.4g} operations/s failed" if tried else ""
+        if found.ended == "undecided":
+            return f"What {ledger} sustains could not be told: nothing became final in time at any low load."
         return f"{estimate}{ledger} sustained no load that was tried{lowest}."
     if found.high_per_s is None:
         return (

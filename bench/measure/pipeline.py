@@ -20,6 +20,8 @@ from bench.model.clock import NS_PER_S
 from bench.model.phase import Outcome
 from bench.model.transaction import ErrorClass
 
+EMPTY_SHARE = 0.01
+"""In so much of goodput's window nothing may become final yet: it moves goodput by no more than a trial can tell."""
 _SHORTEST = 0.01
 _ON_CHAIN_INVALID = (Outcome.FAILED, Outcome.FAILED_EXPECTED)
 
@@ -67,6 +69,11 @@ class Pipeline:
     def nothing_final(self) -> bool:
         """Whether what was sent came to nothing, and not because the ledger executed it and found it invalid."""
         return self.sent > 0 and self.first_final_ns is None and self.executed == self.valid
+
+    @property
+    def began_empty(self) -> bool:
+        """Whether the warm-up was too short for anything to be final when measuring began."""
+        return self.first_final_ns is not None and self.empty_share > EMPTY_SHARE
 
 
 def _empty_share(trial: TrialInput, measured: MeasuredRows, first_ns: int) -> float:

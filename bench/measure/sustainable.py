@@ -18,6 +18,7 @@ small for 1,000/s, no trial passes with constant arrivals, and 1 % do with Poiss
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -26,11 +27,12 @@ from bench.measure.drift import TOLERATED_SHARE, Course, mean_in_flight
 from bench.measure.inputs import TrialInput
 from bench.measure.latencies import MeasuredRows
 from bench.measure.losses import TOLERATED_LOSS, Losses
+from bench.measure.pipeline import Pipeline
 from bench.measure.rates import goodput_window
 from bench.measure.verdict import blames_harness
-from bench.model.clock import NS_PER_MS
+from bench.model.clock import NS_PER_MS, NS_PER_S
 from bench.model.phase import Outcome
-from bench.model.reasons import only_began_empty, tells_of_ledger
+from bench.model.reasons import nothing_final, only_began_empty, tells_of_ledger
 from bench.model.result import Percentiles, Trial
 from bench.stats.percentiles import minimal_count
 from bench.stats.steady_state import FEWEST_POINTS
@@ -44,6 +46,10 @@ class Sustained:
     """`reasons` say what failed; empty when `passed`. `harness_bound`: the trial is invalid through no fault of the
     ledger, or a rule could not be tested, so that nothing was learnt about it. The slope and the mean are transactions
     (per second) in flight.
+
+    `undecided`: this trial alone cannot tell whether the ledger bears the load, since nothing became final, or so late
+    that what could have been final in it was due before the load began. `warm_up_needed_ns` would have been long enough
+    where the warm-up was not, else 0.
     """
 
     served_share: float
@@ -52,6 +58,8 @@ class Sustained:
     passed: bool
     harness_bound: bool
     reasons: list[str] = field(default_factory=list)
+    undecided: bool = False
+    warm_up_needed_ns: int = 0
 
 
 def sustained(trial: TrialInput, made: Trial, slo_finality_p99_ns: int | None, seed: int) -> Sustained:
@@ -65,9 +73,11 @@ def sustained(trial: TrialInput, made: Trial, slo_finality_p99_ns: int | None, s
     offered = _shifted(window, course.lag_ns).count(measured.intended[measured.write])
     finalized = trial.rows["finalized_ns"]
     served = window.count(finalized[np.isin(trial.rows["outcome"], (Outcome.FINALIZED, Outcome.FAILED_EXPECTED))])
+    pipeline = Pipeline.of(trial, measured)
+    too_late = pipeline.began_empty and not offered
     reasons = [
         *_verdict(made),
-        *_share(served, offered, window),
+        *([_too_late(pipeline)] if too_late else _share(served, offered, window)),
         *_unfinished(Losses.of(measured)),
         *_backlog(course, offered / window.seconds),
         *_finality(made.latency_ms.finality, slo_finality_p99_ns),
@@ -77,8 +87,10 @@ def sustained(trial: TrialInput, made: Trial, slo_finality_p99_ns: int | None, s
         in_flight_slope_upper_per_s=course.upper_per_s,
         in_flight_mean=mean_in_flight(measured, window.start_ns, window.end_ns),
         passed=not reasons,
-        harness_bound=_taught_nothing(made),
+        harness_bound=_taught_nothing(made) or too_late,
         reasons=reasons,
+        undecided=nothing_final(made.verdict) or too_late,
+        warm_up_needed_ns=pipeline.warm_up_ns if pipeline.began_empty else 0,
     )
 
 
@@ -87,8 +99,8 @@ def _shifted(window: Window, lag_ns: int) -> Window:
 
 
 def _taught_nothing(made: Trial) -> bool:
-    """Whether the trial must be repeated. One in which the ledger let nothing be sent, or let nothing become final, is
-    undecided, and says enough.
+    """Whether the trial says nothing about the ledger. One in which the ledger let nothing be sent, or took what was
+    sent and let nothing become final, is undecided, and says enough where lower loads passed.
     """
     verdict = made.verdict
     untested = verdict.status == "undecided" and not tells_of_ledger(verdict) and made.latency_ms.submit_lag.count > 0
@@ -101,6 +113,13 @@ def _verdict(made: Trial) -> list[str]:
     if only_began_empty(verdict):
         return []
     return [f"the trial is {verdict.status}: {reason}" for reason in verdict.reasons if verdict.status != "valid"]
+
+
+def _too_late(pipeline: Pipeline) -> str:
+    return (
+        "the share served is not known: what could become final in the measure phase was due before the load began; a "
+        f"warm-up of {math.ceil(pipeline.warm_up_ns / NS_PER_S)} s is needed"
+    )
 
 
 def _share(served: int, offered: int, window: Window) -> list[str]:

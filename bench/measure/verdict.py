@@ -14,10 +14,10 @@ import numpy as np
 from bench.measure.counts import Completeness, conservation
 from bench.measure.inputs import Incidents, Limits, TrialInput
 from bench.measure.latencies import MeasuredRows
-from bench.measure.pipeline import Pipeline
+from bench.measure.pipeline import EMPTY_SHARE, Pipeline
 from bench.model.clock import NS_PER_MS, NS_PER_S
 from bench.model.phase import Outcome, Phase
-from bench.model.reasons import NOTHING_FINAL, STARTED_EMPTY
+from bench.model.reasons import ALL_REFUSED, NOTHING_FINAL, STARTED_EMPTY
 from bench.model.result import Counts, Headroom, ProcessResources, Verdict
 from bench.model.transaction import HARNESS_CAUSED_DROPS, ErrorClass
 from bench.monitors.programs import is_program
@@ -34,8 +34,6 @@ OBSERVER_PAUSE_NS = 250 * NS_PER_MS
 """What happens while the observer stands still is stamped at the end of it: so late may a block's stamp be. A busy
 small machine delays a process by some tens of ms.
 """
-EMPTY_SHARE = 0.01
-"""In so much of goodput's window nothing may become final yet: it moves goodput by no more than a trial can tell."""
 PROGRAM_USED = ", a program of the load, used"
 STAMPING_PROCESSES = ("worker", "observer")
 """Processes whose names begin so take time stamps; when one of them is busy, its stamps are late."""
@@ -245,6 +243,12 @@ def _pipeline(pipeline: Pipeline) -> list[str]:
     """A start without anything final is the scenario's fault, and a whole trial without it may be the set-up's: neither
     can be told from a slow or a dead ledger by goodput alone.
     """
+    if pipeline.nothing_final and pipeline.refused >= pipeline.sent:
+        return [
+            f"{ALL_REFUSED}{pipeline.sent:,} writes sent; at least 1 must become final to tell a ledger that takes "
+            "nothing from a set-up that cannot work (endpoint, its key or quota, chain, accounts); see the errors of "
+            "this run and the ledger's log"
+        ]
     if pipeline.nothing_final:
         included = f", {pipeline.valid:,} are in blocks but not final" if pipeline.valid else ""
         return [
@@ -253,7 +257,7 @@ def _pipeline(pipeline: Pipeline) -> list[str]:
             "set-up that cannot work (endpoint, chain, accounts, too short a drain); see the errors of this run and "
             "the ledger's log"
         ]
-    if pipeline.first_final_ns is None or pipeline.empty_share <= EMPTY_SHARE:
+    if not pipeline.began_empty or pipeline.first_final_ns is None:
         return []
     return [
         f"{STARTED_EMPTY}the first of the load's own transactions became final "

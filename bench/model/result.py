@@ -295,6 +295,10 @@ class CapacityAttempt(_Part):
     reasons: list[str] = []
     harness_bound: bool = False  # it measured the harness: no evidence about the ledger
     block_interval_s: float | None = None  # median; the lengths of later trials follow it
+    undecided: bool = False  # nothing became final, or too late to be held against the load: alone it shows nothing
+    warm_up_needed_s: float | None = (
+        None  # where the warm-up was shorter than finality; that of later trials follows it
+    )
 
 
 class ScalabilityFit(_Part):
@@ -330,7 +334,7 @@ class Capacity(_Part):
     goodput_per_s: Interval
     slo: dict[str, float]
     estimate: bool
-    ended: Literal["converged", "budget", "harness-bound", "interrupted", "nothing-passed", "failed"]
+    ended: Literal["converged", "budget", "harness-bound", "interrupted", "nothing-passed", "undecided", "failed"]
     attempts: list[CapacityAttempt]
     fit: ScalabilityFit | None = None
     latency_at: dict[str, dict[str, float | None]] = {}  # {"50": {"p50": ms, "p99": ms}, "80": …, "95": …}

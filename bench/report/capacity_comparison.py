@@ -79,6 +79,8 @@ def _unusable(side: Candidate) -> str:
     capacity = side.result.capacity
     if side.result.summary.verdict.status != "valid":
         return f"the run on {side.label} is {side.result.summary.verdict.status}"
+    if capacity is not None and capacity.ended == "undecided":
+        return f"what {side.label} carries could not be told"
     if capacity is None or capacity.low_per_s is None:
         return f"no load was carried by {side.label}"
     if capacity.estimate:

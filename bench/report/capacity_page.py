@@ -25,6 +25,8 @@ _ENDED = {
     "carry more than what is stated; use more workers, batches, or another machine for the load.",
     "interrupted": "The search was stopped before its end; the same command takes it up again.",
     "nothing-passed": "The search ended because not even the lowest load it tried was carried.",
+    "undecided": "The search ended because at several loads in a row nothing became final in time, so a ledger that "
+    "carries nothing cannot be told from a set-up that cannot work; the remarks say what to check.",
     "failed": "The search ended because the ledger or the harness failed; the reason is with the last attempt.",
 }
 
@@ -119,6 +121,8 @@ def sentence(result: Result) -> str:
     if low is None:
         tried = [attempt.offered_per_s for attempt in capacity.attempts]
         lowest = f"; the lowest was {fmt.rate(min(tried))}" if tried else ""
+        if capacity.ended == "undecided":
+            return f"What this ledger carries could not be told: nothing became final in time ({work}{lowest})."
         return f"This ledger carried none of the loads that were tried ({work}{lowest})."
     if high is None:
         failed = any(one.offered_per_s > low and not one.passed and not one.harness_bound for one in capacity.attempts)
@@ -196,7 +200,7 @@ def banners(capacity: Capacity | None) -> tuple[Banner, ...]:
         short = "The trials were shorter than a result needs" if capacity.confirmed_trials else "Only probes were made"
         text = f"{short}. Do not quote it as a result; repeat the search in full length."
         out.append(Banner("warn", "An estimate.", text))
-    if capacity.ended in ("budget", "harness-bound", "interrupted", "failed"):
+    if capacity.ended in ("budget", "harness-bound", "interrupted", "undecided", "failed"):
         out.append(Banner("warn", "The search is not complete.", _ENDED[capacity.ended]))
     return tuple(out)
 
@@ -250,8 +254,14 @@ def _attempt_row(number: int, attempt: CapacityAttempt) -> AttemptRow:
         p99=unknown if attempt.finality_p99_ms is None else fmt.milliseconds(attempt.finality_p99_ms),
         growth=fmt.UNKNOWN if slope is None else fmt.signed(fmt.rate(abs(slope)), slope),
         duration=fmt.seconds(attempt.duration_s),
-        outcome="not counted" if attempt.harness_bound else "passed" if attempt.passed else "failed",
-        tone="" if attempt.harness_bound else "ok" if attempt.passed else "fault",
+        outcome="not told"
+        if attempt.undecided
+        else "not counted"
+        if attempt.harness_bound
+        else "passed"
+        if attempt.passed
+        else "failed",
+        tone="" if attempt.harness_bound or attempt.undecided else "ok" if attempt.passed else "fault",
         reasons=tuple(attempt.reasons),
     )
 

@@ -18,13 +18,15 @@ from bench.run.search import CLEAR_SHARE, TOLERANCE, Ask, Search
 from bench.stats.interval import median_interval, pass_probability_low
 from bench.stats.scalability import fit_usl
 
-Ended = Literal["converged", "budget", "harness-bound", "interrupted", "nothing-passed", "failed"]
+Ended = Literal["converged", "budget", "harness-bound", "interrupted", "nothing-passed", "undecided", "failed"]
 
 
 def attempt_of(asked: Ask, trial: TrialInput, made: Trial, slo_ns: int | None) -> CapacityAttempt:
     """Judge the trial that was run because of `asked`."""
     found = sustained(trial, made, slo_ns, trial.seed)
-    harness_bound = found.harness_bound and not _failed_all_the_same(trial, made, found.served_share)
+    harness_bound = found.harness_bound and (
+        found.undecided or not _failed_all_the_same(trial, made, found.served_share)
+    )
     finality = made.latency_ms.finality
     return CapacityAttempt(
         trial=trial.trial,
@@ -42,6 +44,8 @@ def attempt_of(asked: Ask, trial: TrialInput, made: Trial, slo_ns: int | None) -
         reasons=list(found.reasons),
         harness_bound=harness_bound,
         block_interval_s=made.blocks.interval_s_median,
+        undecided=found.undecided,
+        warm_up_needed_s=found.warm_up_needed_ns / NS_PER_S if found.warm_up_needed_ns else None,
     )
 
 
@@ -108,7 +112,7 @@ def _high_end(search: Search) -> float | None:
     end may be chance. None where nothing did.
     """
     high = search.high
-    if high is None or high == search.harness_at:
+    if high is None or high == search.harness_at or search.ended == "undecided":
         return None
     if search.established:
         return high
@@ -124,6 +128,8 @@ def _doubts(search: Search) -> list[str]:
     """What keeps the interval from being what it is when the search has run to its end."""
     notes = []
     low, high, rules = search.low, search.high, search.rules
+    if search.ended == "undecided":
+        return [_what_to_check(search)]
     if low is not None and not search.confirmed:
         count = len(search.full(low))
         notes.append(
@@ -131,7 +137,13 @@ def _doubts(search: Search) -> list[str]:
             if count
             else "the low end passed short probes only; it is an estimate"
         )
-    if high is not None and high == search.harness_at:
+    at_high = [one for one in search.attempts if one.offered_per_s == high]
+    if high is not None and high == search.harness_at and at_high and all(one.undecided for one in at_high):
+        notes.append(
+            f"no upper end: at {high:,.4g}/s every write was refused, or what became final was too late to be held "
+            "against the load; that says nothing about the ledger"
+        )
+    elif high is not None and high == search.harness_at:
         notes.append(
             f"no upper end: from {high:,.4g}/s on the harness, and not the ledger, was at its limit; add workers or "
             "larger batches"
@@ -148,6 +160,16 @@ def _doubts(search: Search) -> list[str]:
             "fail reliably, because the ledger's speed differs from trial to trial"
         )
     return notes
+
+
+def _what_to_check(search: Search) -> str:
+    lowest = min(one.offered_per_s for one in search.attempts)
+    return (
+        f"undecided: no load passed, and at the lowest rates, down to {lowest:,.4g}/s, nothing became final or it came "
+        "too late to be held against the load, so a ledger that bears nothing cannot be told from a set-up that cannot "
+        "work: check the endpoint, its key or quota, the chain and the accounts, and that phases.warm_up and "
+        "phases.drain are longer than finality; the reasons of the last attempt and the errors of its trial say more"
+    )
 
 
 def _fit(attempts: Sequence[CapacityAttempt]) -> ScalabilityFit | None:

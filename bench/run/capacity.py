@@ -220,9 +220,12 @@ class _Hunt:
             codes.append(ExitCode.INVALID)
         elif self.ended == "nothing-passed":
             codes.append(ExitCode.GATE_FAILED)
-        elif self.ended == "budget" and not (self.search.low and self.search.full(self.search.low)):
+        elif self.ended == "undecided" or (self.ended == "budget" and not self._seen_in_full()):
             codes.append(ExitCode.UNDECIDED)
         return codes
+
+    def _seen_in_full(self) -> bool:
+        return self.search.low is not None and bool(self.search.full(self.search.low))
 
     # --- one trial
 
@@ -325,7 +328,9 @@ class _Hunt:
 
     def _tell(self, attempt: CapacityAttempt) -> None:
         left_s = max(0, self.deadline_ns - self.clock()) // NS_PER_S
-        verdict = "measured the harness" if attempt.harness_bound else "passed" if attempt.passed else "failed"
+        failed = "could not be told" if attempt.undecided else "failed"
+        failed = "measured the harness" if attempt.harness_bound and not attempt.undecided else failed
+        verdict = "passed" if attempt.passed else failed
         why = "" if attempt.passed else f" ({'; '.join(attempt.reasons)})"
         self.listener.step(
             f"{self.target.name}: {attempt.kind} at {attempt.offered_per_s:,.4g}/s {verdict}, goodput "

@@ -18,19 +18,21 @@ from bench.model.result import CapacityAttempt
 from bench.run.evidence import overloaded
 
 Kind = Literal["probe", "confirm", "curve"]
-Ended = Literal["converged", "harness-bound", "nothing-passed"]
+Ended = Literal["converged", "harness-bound", "nothing-passed", "undecided"]
 
 TOLERANCE = 0.01
 """What a passing trial may leave unserved, and by how much of the offered load its backlog may grow (see
 `bench.measure.sustainable`). So a pass at r shows that the ledger keeps up with (1 − TOLERANCE) · r, and no more."""
 HALVINGS = 20
 """A ledger that fails at a millionth of the first rate sustains nothing worth a number."""
+UNDECIDED_RATES = 3
+"""Rates in a row, each half the one before, at which nothing could be told: a lower one would not tell more."""
 CLEAR_SHARE = 0.9
 """A probe that served less of its load failed clearly; one that served more is repeated, and two of three decide."""
 HARNESS_TRIES = 3
 """Trials at one rate that may all measure the harness before that rate counts as more than the harness can send."""
 LENGTHENED = 3
-"""How often one trial is repeated because it saw too few blocks."""
+"""How often one trial is repeated because it saw too few blocks, or began to measure before anything could be final."""
 MOST_LOOKS = 4
 """Full-length trials at a failing rate; when they leave doubt, a higher rate is tried instead."""
 
@@ -138,20 +140,22 @@ class Search:
         yield from self._establish_high()
         yield from self._narrow()
         if self.low is None:
-            self.ended = "nothing-passed"
+            self.ended = "undecided" if self._undecided_rates() else "nothing-passed"
             return
         self.ended = "converged" if self.established else "harness-bound"
         for percent in self.rules.curve:
             yield from self._look("curve", _rounded(self.low * percent / 100))
 
     def _bracket(self) -> _Course:
-        """Double until a rate fails, or halve until one passes."""
+        """Double until a rate fails, or halve until one passes, or until several in a row told nothing."""
         rate = self.rules.start_per_s
         for _ in range(HALVINGS):
             if (yield from self._passes(rate)):
                 self.low = rate
                 break
             self.high, rate = rate, _rounded(rate / 2)
+            if self._undecided_rates() >= UNDECIDED_RATES:
+                return
         if self.high is None:
             yield from self._gallop(2.0)
 
@@ -246,6 +250,12 @@ class Search:
 
     # --- single trials
 
+    def _undecided_rates(self) -> int:
+        """How many of the lowest rates are such that no trial there could tell anything."""
+        decided = [one.offered_per_s for one in self.attempts if not one.undecided]
+        lowest = min(decided, default=math.inf)
+        return len({one.offered_per_s for one in self.attempts if one.offered_per_s < lowest})
+
     def _confirms(self, rate: float) -> Generator[Ask, CapacityAttempt, bool]:
         """Whether as many full-length trials as are wanted pass at `rate`; the first that does not ends it."""
         while all(one.passed for one in self.full(rate)):
@@ -271,15 +281,23 @@ class Search:
         return (yield from self._look("probe", rate)).passed
 
     def _look(self, kind: Kind, rate: float) -> _Look:
-        """One trial that measured the ledger, over enough blocks; or the last of several that measured the harness."""
+        """One trial that measured the ledger, over enough blocks and after a warm-up as long as finality; or the last
+        of several that measured the harness. One that could tell nothing is repeated only with a longer warm-up.
+        """
         lengthened = 0
         for tried in range(HARNESS_TRIES + LENGTHENED):
             asked = self._asked(kind, rate)
             attempt = yield asked
-            if attempt.harness_bound:
+            again = self._asked(kind, rate)
+            began_empty = not attempt.passed and attempt.warm_up_needed_s is not None
+            if lengthened < LENGTHENED and began_empty and again.warm_up_ns > asked.warm_up_ns:
+                lengthened += 1
+            elif attempt.undecided:
+                break
+            elif attempt.harness_bound:
                 if tried - lengthened + 1 >= HARNESS_TRIES:
                     break
-            elif lengthened < LENGTHENED and self._asked(kind, rate).measure_ns > asked.measure_ns * 1.25:
+            elif lengthened < LENGTHENED and again.measure_ns > asked.measure_ns * 1.25:
                 lengthened += 1
             else:
                 break
@@ -293,7 +311,7 @@ class Search:
             (rules.probe_ns, rules.probe_blocks) if kind == "probe" else (rules.confirm_ns, rules.confirm_blocks)
         )
         interval_ns, latency_ns = self._rhythm_ns()
-        warm_up_ns = max(rules.warm_up_ns, 2 * interval_ns, latency_ns)
+        warm_up_ns = max(rules.warm_up_ns, 2 * interval_ns, latency_ns, self._needed_ns())
         needed_ns = math.ceil(rules.operations * NS_PER_S / rate)
         return Ask(kind, rate, warm_up_ns, max(least_ns, (blocks + 1) * interval_ns, needed_ns))
 
@@ -306,6 +324,15 @@ class Search:
             return round(last.duration_s * NS_PER_S / self.rules.probe_blocks * 2), 0
         latency_ms = (last.finality_p99_ms or last.finality_p50_ms or 0.0) if last.passed else 0.0
         return round((last.block_interval_s or 0.0) * NS_PER_S), round(latency_ms * 1e6)
+
+    def _needed_ns(self) -> int:
+        """The warm-up that was last said to be needed; 0 when a trial passed since, because its finality says it."""
+        for one in reversed(self.attempts):
+            if one.warm_up_needed_s is not None:
+                return round(one.warm_up_needed_s * NS_PER_S)
+            if one.passed:
+                break
+        return 0
 
 
 def _answers(attempt: CapacityAttempt, asked: Ask) -> bool:

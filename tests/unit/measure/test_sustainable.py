@@ -221,3 +221,32 @@ def test_a_load_under_which_nothing_becomes_final_failed():
     assert summarise(trial).verdict.reasons[0].startswith("nothing became final: ")
     found = judged(trial)
     assert (found.passed, found.harness_bound, found.served_share) == (False, False, 0.0)
+
+
+def test_finality_that_takes_longer_than_the_load_leaves_the_share_unknown_and_tells_the_warm_up_needed():
+    """Final after fourteen further blocks of 1 s; load of 11 s, so what could be final in it was due before it."""
+    trial = queued_trial(confirmations=14, blocks=8)
+    assert summarise(trial).verdict.reasons[0].startswith("goodput lacks its beginning: ")
+    found = judged(trial)
+    assert (found.passed, found.undecided) == (False, True)
+    assert 14 * S < found.warm_up_needed_ns <= 17 * S
+    assert found.reasons[0].startswith("the share served is not known: ")
+    assert "nothing was offered" not in found.reasons
+
+
+def test_a_warm_up_that_was_long_enough_asks_for_no_other():
+    found = judged(queued_trial())
+    assert (found.warm_up_needed_ns, found.undecided) == (0, False)
+
+
+def test_where_every_write_was_refused_nothing_was_learnt_about_the_ledger():
+    rows = [write(t, outcome=Outcome.REJECTED, error=ErrorClass.POOL_FULL) for t in range(10, 20_000, 10)]
+    trial = trial_input(rows, chain(STAMPS))
+    assert summarise(trial).verdict.reasons[0].startswith("nothing became final: the node refused all ")
+    found = judged(trial)
+    assert (found.passed, found.harness_bound, found.undecided) == (False, True, True)
+
+
+def test_where_nothing_became_final_the_trial_alone_cannot_say_why():
+    assert judged(queued_trial(per_block=0.0)).undecided
+    assert not judged(queued_trial(per_block=100.0)).undecided

@@ -119,7 +119,7 @@ def halted(outcome, error, **changes):
     ("rows", "told"),
     [
         (halted(Outcome.UNRESOLVED, ErrorClass.NOT_INCLUDED), "of 100 writes sent, 0 were refused by the node, and"),
-        (halted(Outcome.REJECTED, ErrorClass.POOL_FULL), "of 100 writes sent, 100 were refused by the node, and"),
+        (halted(Outcome.REJECTED, ErrorClass.POOL_FULL), "the node refused all 100 writes sent; at least 1 must"),
         (halted(Outcome.COMMITTED, ErrorClass.NONE, committed=5_000), "by the node, 100 are in blocks but not final,"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from bench.bundle.reader import Bundle, read_bundle
 from bench.bundle.verify import verify
 from bench.ledgers.simulated_options import SimulatedOptions
-from bench.measure.inputs import Limits
+from bench.measure.inputs import Limits, TrialInput
 from bench.measure.summary import summarise
 from bench.model.clock import NS_PER_S
 from bench.model.errors import BenchError, ConfigurationError, ExitCode, HarnessError, LedgerError
@@ -62,6 +62,7 @@ class Laboratory:
     before: Callable[[int, Interrupts], BenchError | None] = lambda number, interrupted: None
     invariant: str = "held"
     slept_s: float = 0.0
+    final_after_ns: int = 0
 
     def clock(self) -> int:
         return self.now_ns
@@ -84,6 +85,7 @@ class Laboratory:
         failure = self.before(len(self.ran), interrupted)
         asked = Ask("probe", request.arrival["rate"], request.warm_up_ns, request.duration_ns - request.warm_up_ns)
         trial = virtual_trial(self.options, Constant(asked.offered_per_s), asked, request.trial, request.seed)
+        finalised_later(trial, self.final_after_ns)
         fields = {
             "limits": limits,
             "operations": request.workload.operations,
@@ -100,6 +102,16 @@ class Laboratory:
         bundle.audit([InvariantPart.model_validate({"name": "i", "status": self.invariant, "detail": ""})])
         bundle.add(request, facts, made)
         return Done(facts, made, failure)
+
+
+def finalised_later(trial: TrialInput, later_ns: int) -> None:
+    """Every block of `trial` final so much later; what that leaves beyond its end was only committed."""
+    rows = trial.rows
+    final = rows["finalized_ns"] >= 0
+    rows["finalized_ns"][final] += later_ns
+    missed = rows["finalized_ns"] > trial.end_ns
+    rows["finalized_ns"][missed] = -1
+    rows["outcome"][missed] = Outcome.COMMITTED
 
 
 @pytest.fixture
@@ -277,6 +289,44 @@ def test_a_ledger_that_sustains_nothing_fails_the_gate(laboratory: Laboratory, t
     assert bundle.result.capacity is not None
     assert bundle.result.capacity.ended == "nothing-passed"
     assert outcome.exit_code is ExitCode.GATE_FAILED
+
+
+def test_finality_longer_than_a_probe_is_waited_for_and_not_taken_for_failure(
+    laboratory: Laboratory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks each 2 s, final 32 blocks on: more than a minute, where the first probe lasts 13 s."""
+    monkeypatch.setattr("benchmarks.capacity.virtual.DRAIN_NS", 120 * S)
+    laboratory.options = SimulatedOptions(service_rate_per_s=40, block_interval_ms=2_000)
+    laboratory.final_after_ns = 64 * S
+    outcome, (bundle,) = hunt(laboratory, tmp_path, scenario(capacity={"budget": "9h"}))
+    found = bundle.result.capacity
+    assert found is not None
+    assert (found.ended, outcome.exit_code) == ("converged", ExitCode.DONE)
+    assert found.low_per_s is not None
+    assert found.high_per_s is not None
+    assert found.low_per_s <= 40 <= found.high_per_s
+    first, second = found.attempts[:2]
+    assert first.undecided
+    assert first.warm_up_needed_s is not None
+    assert 64 < first.warm_up_needed_s < 70
+    assert (second.offered_per_s, second.undecided) == (first.offered_per_s, False)
+    assert laboratory.ran[1].warm_up_ns == pytest.approx(first.warm_up_needed_s * S)
+    assert verify(bundle.directory) == []
+
+
+def test_a_search_in_which_nothing_becomes_final_is_undecided_and_says_what_to_check(
+    laboratory: Laboratory, tmp_path: Path
+) -> None:
+    laboratory.options = SimulatedOptions(block_interval_ms=500, lose={"probability": 1.0})  # type: ignore[arg-type]
+    outcome, (bundle,) = hunt(laboratory, tmp_path, scenario(capacity={"budget": "2h"}))
+    found = bundle.result.capacity
+    assert found is not None
+    assert (found.ended, outcome.exit_code) == ("undecided", ExitCode.UNDECIDED)
+    assert [one.offered_per_s for one in found.attempts] == [20, 10, 5]
+    assert found.high_per_s is None
+    assert "nothing became final" in found.notes[0]
+    assert "phases.drain" in found.notes[0]
+    assert verify(bundle.directory) == []
 
 
 def test_the_harness_ceiling_is_asked_about_ahead_and_again_when_it_does_not_reach(

@@ -233,3 +233,55 @@ def test_at_the_end_come_trials_at_shares_of_the_result() -> None:
 def test_a_resolution_below_the_tolerance_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="finer than what a trial can tell"):
         Search(Rules(start_per_s=1, resolution=0.01))
+
+
+@pytest.mark.parametrize("harness_bound", [False, True], ids=["unseen", "refused"])
+def test_where_nothing_ever_becomes_final_the_search_ends_undecided_after_three_rates(harness_bound: bool) -> None:
+    search = explore(lambda asked: attempt(asked, False, served_share=0.0, undecided=True, harness_bound=harness_bound))
+    assert search.ended == "undecided"
+    assert search.low is None
+    assert [one.offered_per_s for one in search.attempts] == [100, 50, 25]
+
+
+def test_an_overload_before_and_nothing_final_at_every_lower_rate_is_undecided() -> None:
+    search = explore(lambda asked: attempt(asked, False, served_share=0.1, undecided=asked.offered_per_s < 100))
+    assert search.ended == "undecided"
+    assert [one.offered_per_s for one in search.attempts] == [100, 50, 25, 12.5]
+
+
+def test_a_load_under_which_nothing_becomes_final_is_a_failure_once_a_lower_one_passed() -> None:
+    def judged(asked: Ask) -> CapacityAttempt:
+        if asked.offered_per_s > 60:
+            return attempt(asked, False, served_share=0.0, undecided=True)
+        return steady(1_000)(asked)
+
+    search = explore(judged)
+    assert search.ended == "converged"
+    assert search.low is not None
+    assert search.high is not None
+    assert search.low * 0.99 <= 60 <= search.high
+
+
+def test_a_warm_up_shorter_than_finality_is_made_longer_at_the_same_rate() -> None:
+    """Finality of 400 s: it is told by the first trial, and kept by all until one that passed says better."""
+    search = Search(RULES)
+    assert search.ask is not None
+    search.take(attempt(search.ask, False, served_share=0.0, undecided=True, warm_up_needed_s=400.0))
+    assert search.ask is not None
+    assert (search.ask.offered_per_s, search.ask.warm_up_ns) == (100, 400 * S)
+    search.take(attempt(search.ask, False, served_share=0.5))
+    assert search.ask is not None
+    assert (search.ask.offered_per_s, search.ask.warm_up_ns) == (50, 400 * S)
+    search.take(attempt(search.ask, True, finality_p99_ms=390_000.0))
+    assert search.ask is not None
+    assert search.ask.warm_up_ns == 390 * S
+
+
+def test_a_warm_up_that_never_becomes_long_enough_is_not_asked_for_without_end() -> None:
+    needed = iter(range(10, 10_000, 10))
+    search = explore(
+        lambda asked: attempt(asked, False, served_share=0.0, undecided=True, warm_up_needed_s=float(next(needed)))
+    )
+    assert search.ended == "undecided"
+    assert [one.offered_per_s for one in search.attempts].count(100) == 4
+    assert len(search.attempts) == 12
