@@ -12,6 +12,7 @@ built on it, and the others alone cannot make as many blocks in a row.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -40,6 +41,8 @@ _PROGRAM = Geth(
 )
 _APIS = "eth,net,web3,txpool,admin,clique,debug,miner"
 _READY_S = 60.0
+_TELL_AGAIN_S = 5.0
+"""A sealer that is told to begin does so in a moment; telling it twice makes it begin its block anew."""
 _FUNDS_WEI = 10**30
 _EPOCH = 30_000
 _FORKS = (
@@ -103,17 +106,25 @@ class _Opening:
         # comes last, when the others listen: a node takes no block from a peer before it was told to seal.
         turns = [sealer.address for sealer in sorted(sealers, key=lambda sealer: sealer.key.address.lower())]
         self._order = [turns[0], *turns[2:], turns[1]]
+        self._told_s: dict[str, float] = {}
 
     def ready(self, sealer: _Sealer) -> bool:
-        """Whether all seal and it has a block. Asked of every sealer until it is true."""
+        """Whether it seals and has a block. Asked of every sealer until it is true."""
         if geth_node.ask_number(sealer.address, "net_peerCount") == NODES - 1:
             self._apart.discard(sealer.address)
         if self._apart:
             return False
-        for address in self._order:
-            geth_node.ask(address, "miner_start")
-        self._order = [address for address in self._order if geth_node.ask(address, "eth_mining") is not True]
-        return not self._order and geth_node.ask_number(sealer.address, "eth_blockNumber") >= 1
+        for address in self._order if not self._told_s else ():
+            self._tell(address)
+        if geth_node.ask(sealer.address, "eth_mining") is not True:
+            if time.monotonic() - self._told_s[sealer.address] > _TELL_AGAIN_S:
+                self._tell(sealer.address)
+            return False
+        return geth_node.ask_number(sealer.address, "eth_blockNumber") >= 1
+
+    def _tell(self, address: str) -> None:
+        geth_node.ask(address, "miner_start")
+        self._told_s[address] = time.monotonic()
 
 
 class CliqueLedger:
