@@ -35,7 +35,8 @@ from bench import registry
 from bench.model.ledger import Network
 from benchmarks.goodput.chain import read_blocks
 from benchmarks.goodput.contenders import Caliper, Command, Contender, Flooder, Load, Ours, install_caliper
-from benchmarks.goodput.watch import MACHINE, NODE, Watch
+from benchmarks.goodput.usage import MACHINE
+from benchmarks.goodput.watch import NODE, Watch
 from benchmarks.goodput.window import SeenBlock, Window, aligned, used_between
 
 OVERLOAD = 1.1

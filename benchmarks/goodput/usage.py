@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import psutil
 
@@ -20,6 +20,41 @@ _SAMPLE_S = 0.5
 _NUMBER = re.compile(r"\d.*$")
 
 
+class Tree:
+    """Processes under names: the nodes given, and those of `client`, named by their command lines when found."""
+
+    def __init__(self, nodes: Mapping[int, str], client: int, name: Callable[[list[str]], str]) -> None:
+        self._client = psutil.Process(client)
+        self._name = name
+        self._processes = {pid: (of, psutil.Process(pid)) for pid, of in nodes.items()}
+        self._used: dict[int, float] = {}
+
+    def find(self) -> None:
+        """Take in what `client` has started since."""
+        try:
+            found = [self._client, *self._client.children(recursive=True)]
+        except psutil.Error:
+            return  # the contender has ended
+        for process in found:
+            if process.pid not in self._processes:
+                try:
+                    self._processes[process.pid] = (self._name(process.cmdline()), process)
+                except psutil.Error:
+                    pass  # it came and went between the two calls
+
+    def used_s(self) -> dict[str, float]:
+        """CPU seconds by name up to now; what has ended stays counted."""
+        used: dict[str, float] = defaultdict(float)
+        for pid, (name, process) in self._processes.items():
+            try:
+                times = process.cpu_times()
+                self._used[pid] = times.user + times.system
+            except psutil.Error:
+                pass  # it has ended
+            used[name] += self._used.get(pid, 0.0)
+        return dict(used)
+
+
 class Usage:
     """Runs from construction to `stop`; `samples` hold `nodes` by the names given, the tree of `client` by program
     (the harness's processes by module), and the whole MACHINE.
@@ -27,10 +62,7 @@ class Usage:
 
     def __init__(self, nodes: Mapping[int, str], client: int) -> None:
         self.samples: list[CpuSample] = []
-        self._names = dict(nodes)
-        self._client = psutil.Process(client)
-        self._processes = {pid: psutil.Process(pid) for pid in nodes}
-        self._used: dict[int, float] = {}
+        self._tree = Tree(nodes, client, kind_of)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -42,31 +74,10 @@ class Usage:
 
     def _run(self) -> None:
         while not self._over.wait(_SAMPLE_S):
-            self._find()
-            used: dict[str, float] = defaultdict(float)
-            for pid, process in self._processes.items():
-                try:
-                    times = process.cpu_times()
-                    self._used[pid] = times.user + times.system
-                except psutil.Error:
-                    pass  # it has ended; what it had used stays counted
-                used[self._names[pid]] += self._used.get(pid, 0.0)
+            self._tree.find()
             machine = psutil.cpu_times()
             busy = sum(machine) - machine.idle - machine.iowait - machine.steal - machine.guest - machine.guest_nice
-            self.samples.append(CpuSample(time.monotonic_ns(), {**used, MACHINE: busy}))
-
-    def _find(self) -> None:
-        try:
-            found = [self._client, *self._client.children(recursive=True)]
-        except psutil.Error:
-            return  # the contender has ended
-        for process in found:
-            if process.pid not in self._processes:
-                try:
-                    self._names[process.pid] = kind_of(process.cmdline())
-                    self._processes[process.pid] = process
-                except psutil.Error:
-                    pass  # it came and went between the two calls
+            self.samples.append(CpuSample(time.monotonic_ns(), {**self._tree.used_s(), MACHINE: busy}))
 
 
 def kind_of(command: list[str]) -> str:

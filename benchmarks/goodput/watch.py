@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
 
 import psutil
 
 from benchmarks.goodput.chain import Rpc
+from benchmarks.goodput.usage import MACHINE, Tree
 from benchmarks.goodput.window import CpuSample
 
 NODE = "node"
-MACHINE = "machine"
 _POLL_S = 0.02
 _SAMPLE_S = 0.25
 _SCAN_EVERY = 4
@@ -30,10 +29,7 @@ class Watch:
         self.seen: dict[int, int] = {}
         self.samples: list[CpuSample] = []
         self._rpc = Rpc(url)
-        self._node = psutil.Process(node)
-        self._client = psutil.Process(client)
-        self._tree: dict[int, tuple[str, psutil.Process]] = {}
-        self._used: dict[int, float] = {}
+        self._tree = Tree({node: NODE}, client, _role)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -60,31 +56,10 @@ class Watch:
 
     def _sample(self, *, scan: bool) -> None:
         if scan:
-            self._scan()
-        used: dict[str, float] = defaultdict(float)
-        for pid, (name, process) in self._tree.items():
-            try:
-                times = process.cpu_times()
-                self._used[pid] = times.user + times.system
-            except psutil.Error:
-                pass  # it has ended; what it had used stays counted
-            used[name] += self._used.get(pid, 0.0)
+            self._tree.find()
         machine = psutil.cpu_times()
-        used[MACHINE] = sum(machine) - machine.idle - getattr(machine, "iowait", 0.0) - getattr(machine, "guest", 0.0)
-        self.samples.append(CpuSample(time.monotonic_ns(), dict(used)))
-
-    def _scan(self) -> None:
-        try:
-            found = [self._client, *self._client.children(recursive=True)]
-        except psutil.Error:
-            return  # the contender has ended
-        for process in found:
-            if process.pid not in self._tree:
-                try:
-                    self._tree[process.pid] = (_role(process.cmdline()), process)
-                except psutil.Error:
-                    pass  # it came and went between the two calls
-        self._tree.setdefault(self._node.pid, (NODE, self._node))
+        busy = sum(machine) - machine.idle - getattr(machine, "iowait", 0.0) - getattr(machine, "guest", 0.0)
+        self.samples.append(CpuSample(time.monotonic_ns(), {**self._tree.used_s(), MACHINE: busy}))
 
 
 def _role(command: list[str]) -> str:
